@@ -1,0 +1,37 @@
+# make repro   the whole pipeline on this machine, from nothing installed to the table of results
+# make test    ruff, mypy --strict and pytest in the same environment
+PYTHON ?= python3
+EXTRAS ?= cpu,dev
+VENV := .venv
+# DVC runs `python -m stages.X`: the environment's python must be the first one it finds.
+export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
+export DVC_NO_ANALYTICS := 1
+
+.PHONY: repro test install results clean-data
+
+repro: install
+	embedder check --params --quiet
+	embedder prune
+	dvc repro
+	embedder results
+
+test: install
+	ruff check .
+	ruff format --check .
+	mypy
+	pytest
+
+results: install
+	embedder results
+
+install: $(VENV)/.installed
+
+$(VENV)/.installed: pyproject.toml requirements.lock
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "error: $(PYTHON) is older than Python 3.11; run make PYTHON=python3.11" >&2; exit 2; }
+	$(PYTHON) -m venv $(VENV)
+	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -e '.[$(EXTRAS)]' -c requirements.lock
+	@touch $@
+
+clean-data:
+	rm -rf data/ingest data/mine data/filter data/judge data/base data/materialize data/finetune data/evaluate data/report
