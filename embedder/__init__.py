@@ -1,0 +1,1 @@
+"""Mine hard negatives, fine-tune embedding models. Empty on purpose: importing it must cost nothing."""

@@ -1,0 +1,54 @@
+"""The frame of a stage's command line: errors in one line with exit code 2, seconds in the timings file."""
+
+import json
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import wraps
+from typing import Annotated, ParamSpec, TypeVar
+
+import typer
+
+from embedder import layout
+from embedder.errors import EmbedderError
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+Dataset = Annotated[str, typer.Argument(help="A key of `datasets` in params.yaml.", show_default=False)]
+
+
+def stage_app(function: Callable[P, R]) -> typer.Typer:
+    """Make a one-command Typer app of a stage's function."""
+    app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
+
+    @wraps(function)
+    def command(*args: P.args, **kwargs: P.kwargs) -> None:
+        name = function.__module__ if function.__module__ != "__main__" else sys.argv[0]
+        with user_errors(), timed(name, *map(str, kwargs.values())):
+            function(*args, **kwargs)
+
+    app.command()(command)
+    return app
+
+
+@contextmanager
+def user_errors() -> Iterator[None]:
+    """End with exit code 2 and the message alone, on one line, when the block raises an EmbedderError."""
+    try:
+        yield
+    except EmbedderError as error:
+        typer.echo(f"error: {' '.join(str(error).split())}", err=True)
+        raise typer.Exit(2) from error
+
+
+@contextmanager
+def timed(stage: str, *arguments: str) -> Iterator[None]:
+    """Append the seconds of a finished stage to data/cache/timings.jsonl: no output may hold a clock."""
+    start = time.perf_counter()
+    yield
+    layout.CACHE.mkdir(parents=True, exist_ok=True)
+    line = {"stage": stage, "arguments": arguments, "seconds": round(time.perf_counter() - start, 3)}
+    with (layout.CACHE / "timings.jsonl").open("a", encoding="utf-8") as log:
+        log.write(f"{json.dumps(line)}\n")

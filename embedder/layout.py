@@ -1,0 +1,39 @@
+"""Where every file lies, relative to the project's root: the one convention dvc.yaml repeats and a test compares."""
+
+from pathlib import Path
+
+PARAMS = Path("params.yaml")
+DATA = Path("data")
+CACHE = DATA / "cache"
+MODELS = Path("models")
+
+# In an order in which each finds what it reads.
+STAGES = ("ingest", "base", "mine", "filter", "judge", "materialize", "finetune", "evaluate", "report")
+PER_DATASET = frozenset({"ingest", "mine", "filter", "judge"})
+SHARDS = DATA / "materialize" / "train"
+MANIFEST = DATA / "materialize" / "manifest.json"
+DROPPED = DATA / "materialize" / "dropped.parquet"
+CARD = DATA / "materialize" / "README.md"
+BASE = DATA / "base"
+ADAPTER = DATA / "finetune" / "adapter"
+MODEL = DATA / "finetune" / "model"
+HISTORY = DATA / "finetune" / "history.csv"
+METRICS = DATA / "evaluate" / "metrics.json"
+SCORES = DATA / "evaluate" / "queries.parquet"
+RESULTS = DATA / "evaluate" / "results.csv"
+PAGE = DATA / "report" / "index.html"
+
+
+def folder(stage: str, dataset: str | None = None) -> Path:
+    """The folder a stage writes: `data/mine/faq`, or `data/evaluate` where all datasets share it."""
+    return DATA / stage / dataset if dataset else DATA / stage
+
+
+def table(stage: str, dataset: str, name: str) -> Path:
+    """The Parquet file of one table: `data/mine/faq/run.parquet`."""
+    return folder(stage, dataset) / f"{name}.parquet"
+
+
+def report(stage: str, dataset: str | None = None) -> Path:
+    """The counts a stage leaves beside its tables."""
+    return folder(stage, dataset) / "report.json"

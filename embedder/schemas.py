@@ -1,0 +1,237 @@
+"""The Parquet tables stages hand to each other: one declared schema each, checked on write and on read."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from embedder import layout
+from embedder.errors import TableError
+
+_PREFIX = b"embedder."
+_STRINGS = pa.list_(pa.string())
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table's columns and the key that its rows are sorted by and, where `unique`, no two rows share."""
+
+    name: str
+    key: tuple[str, ...]
+    schema: pa.Schema
+    unique: bool = True
+
+
+def _table(name: str, key: str, *columns: tuple[str, pa.DataType] | pa.Field, unique: bool = True) -> Table:
+    fields = [c if isinstance(c, pa.Field) else pa.field(*c, nullable=False) for c in columns]
+    return Table(name, tuple(key.split()), pa.schema(fields), unique)
+
+
+_ID = (("query_id", pa.string()), ("passage_id", pa.string()))
+_RUN = (
+    ("query_id", pa.string()),
+    ("rank", pa.int32()),
+    ("passage_id", pa.string()),
+    ("score", pa.float32()),
+)
+_CANDIDATES = (
+    *_RUN,
+    pa.field("relevance", pa.float32()),
+    ("positive_score", pa.float32()),
+    ("margin", pa.float32()),
+    ("verdict", pa.string()),
+    ("refused_by", pa.int32()),
+)
+
+QUERIES = _table(
+    "queries",
+    "query_id",
+    ("query_id", pa.string()),
+    ("text", pa.string()),
+    ("split", pa.string()),
+    ("group_id", pa.string()),
+    pa.field("labels", _STRINGS),
+)
+CORPUS = _table("corpus", "passage_id", ("passage_id", pa.string()), ("title", pa.string()), ("text", pa.string()))
+QRELS = _table("qrels", "query_id passage_id", *_ID, ("relevance", pa.float32()))
+ALIASES = _table("aliases", "kind id", ("kind", pa.string()), ("id", pa.string()), ("merged_into", pa.string()))
+REJECTS = _table(
+    "rejects",
+    "kind id reason file row",
+    ("kind", pa.string()),
+    ("id", pa.string()),
+    ("reason", pa.string()),
+    ("file", pa.string()),
+    ("row", pa.int64()),
+    unique=False,
+)
+RUN = _table("run", "query_id rank", *_RUN)
+JUDGED = _table(
+    "judged",
+    "query_id passage_id",
+    *_ID,
+    ("relevance", pa.float32()),
+    ("score", pa.float32()),
+    pa.field("rank", pa.int32()),
+)
+CANDIDATES = _table("candidates", "query_id rank", *_CANDIDATES)
+JUDGED_CANDIDATES = _table(
+    "candidates",
+    "query_id rank",
+    *_CANDIDATES,
+    pa.field("judge_score", pa.float32()),
+    pa.field("positive_judge_score", pa.float32()),
+)
+SHARD = _table(
+    "shard",
+    "dataset query_id positive_id",
+    ("dataset", pa.string()),
+    ("query_id", pa.string()),
+    ("positive_id", pa.string()),
+    ("query", pa.string()),
+    ("instruction", pa.string()),
+    ("positive", pa.string()),
+    ("positive_ids", _STRINGS),
+    # Passages that must not count as in-batch negatives of this query although they are no positives of it:
+    # near copies of one, and those the filter refused as too close to one.
+    ("masked_ids", _STRINGS),
+    ("positive_score", pa.float32()),
+    ("negative_ids", _STRINGS),
+    ("negatives", _STRINGS),
+    ("negative_ranks", pa.list_(pa.int32())),
+    ("negative_scores", pa.list_(pa.float32())),
+    ("task", pa.string()),
+    ("teacher", pa.string()),
+    ("teacher_revision", pa.string()),
+)
+DROPPED = _table(
+    "dropped",
+    "dataset query_id passage_id reason",
+    ("dataset", pa.string()),
+    *_ID,
+    ("reason", pa.string()),
+)
+SCORES = _table(
+    "queries",
+    "dataset model query_id",
+    ("dataset", pa.string()),
+    ("model", pa.string()),
+    ("query_id", pa.string()),
+    ("value", pa.float32()),
+    pa.field("gold_rank", pa.int32()),
+    ("query_words", pa.int32()),
+    ("gold_words", pa.int32()),
+)
+
+
+def build(
+    table: Table, columns: Mapping[str, object] | pa.Table, metadata: Mapping[str, str] | None = None
+) -> pa.Table:
+    """Make a checked, sorted Arrow table of `columns`, with `metadata` in its schema.
+
+    Raises:
+        TableError: a column is missing, unknown, of another type, or null where it may not be; or a key repeats.
+    """
+    if isinstance(columns, pa.Table):
+        columns = {name: columns.column(name) for name in columns.column_names}
+    _check_names(table, list(columns), "the table to write")
+    try:
+        arrays = [_column(columns[field.name], field) for field in table.schema]
+    except (pa.ArrowInvalid, pa.ArrowTypeError, TypeError) as error:
+        raise TableError(f"table '{table.name}': {error}") from error
+    data = pa.Table.from_arrays(arrays, schema=table.schema)
+    _check_nulls(table, data, "the table to write")
+    data = data.take(pc.sort_indices(data, [(name, "ascending") for name in table.key]))
+    _check_key(table, data)
+    return data.replace_schema_metadata({_PREFIX + k.encode(): v.encode() for k, v in (metadata or {}).items()})
+
+
+def write(path: Path, table: Table, data: pa.Table) -> None:
+    """Write what `build` made, whole or not at all, in bytes that depend on nothing but the rows."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    _check_names(table, data.column_names, str(path))
+    try:
+        pq.write_table(data, draft, compression="zstd")
+        draft.replace(path)
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+def read(path: Path, table: Table, expect: Mapping[str, str] | None = None) -> pa.Table:
+    """Read a table back, checked against its schema and against the metadata it must carry.
+
+    Raises:
+        TableError: the file is missing or unreadable, breaks the schema, or was made by something else than `expect`.
+    """
+    try:
+        data = pq.read_table(path)
+    except FileNotFoundError as error:
+        raise TableError(f"{path}: no such table; run the stage that writes it (dvc repro)") from error
+    except (pa.ArrowInvalid, OSError) as error:
+        raise TableError(f"{path}: not a readable Parquet file ({error}); delete it and run its stage again") from error
+    _check_names(table, data.column_names, str(path))
+    for field in table.schema:
+        if data.schema.field(field.name).type != field.type:
+            found = data.schema.field(field.name).type
+            raise TableError(f"{path}: column '{field.name}' is {found}, not {field.type}; run its stage again")
+    _check_nulls(table, data, str(path))
+    made = metadata(data)
+    for key, value in (expect or {}).items():
+        if made.get(key) != value:
+            raise TableError(f"{path}: made with {key} {made.get(key)!r}, not {value!r}; run its stage again")
+    return data
+
+
+def read_ingested(dataset: str) -> tuple[pa.Table, pa.Table, pa.Table]:
+    """Read queries, corpus and qrels of a dataset, the three tables most stages start from."""
+    return (
+        read(layout.table("ingest", dataset, "queries"), QUERIES),
+        read(layout.table("ingest", dataset, "corpus"), CORPUS),
+        read(layout.table("ingest", dataset, "qrels"), QRELS),
+    )
+
+
+def metadata(data: pa.Table) -> dict[str, str]:
+    """Return what a table says of how it was made: teacher, revision, depth, window."""
+    stored = data.schema.metadata or {}
+    return {k.removeprefix(_PREFIX).decode(): v.decode() for k, v in stored.items() if k.startswith(_PREFIX)}
+
+
+def _column(values: object, field: pa.Field) -> pa.ChunkedArray:
+    if isinstance(values, pa.Array):
+        values = pa.chunked_array([values])
+    if isinstance(values, pa.ChunkedArray):
+        return values.cast(field.type)
+    return pa.chunked_array([pa.array(values, type=field.type, from_pandas=False)])
+
+
+def _check_names(table: Table, names: list[str], where: str) -> None:
+    missing = [name for name in table.schema.names if name not in names]
+    extra = [name for name in names if name not in table.schema.names]
+    if missing or extra:
+        raise TableError(f"{where}: table '{table.name}' lacks columns {missing} and has unknown columns {extra}")
+
+
+def _check_nulls(table: Table, data: pa.Table, where: str) -> None:
+    for field in table.schema:
+        nulls = data.column(field.name).null_count
+        if nulls and not field.nullable:
+            raise TableError(
+                f"{where}: table '{table.name}', column '{field.name}' has {nulls} nulls and may have none"
+            )
+
+
+def _check_key(table: Table, data: pa.Table) -> None:
+    if not table.unique:
+        return
+    counts = data.group_by(list(table.key)).aggregate([([], "count_all")])
+    twice = counts.filter(pc.greater(counts.column("count_all"), 1))
+    if twice.num_rows:
+        raise TableError(
+            f"table '{table.name}': {twice.num_rows} keys repeat, one is {twice.select(table.key).to_pylist()[0]}"
+        )
