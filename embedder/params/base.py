@@ -1,0 +1,54 @@
+"""The base of every params model, and registries whose entries bring their own options."""
+
+import importlib
+from collections.abc import Mapping
+from typing import Any, Protocol, cast
+
+from pydantic import BaseModel, ConfigDict, model_validator
+
+from embedder.errors import ParamsError, unknown
+
+
+class Model(BaseModel):
+    """Frozen, strict about its keys, and never changing what was written."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _known_keys(cls, value: object) -> object:
+        if isinstance(value, Mapping):
+            for key in value:
+                if key not in cls.model_fields:
+                    raise ValueError(unknown("key", str(key), cls.model_fields))
+        return value
+
+
+class Registered(Protocol):
+    """What a module named in a registry has: its options. The rest is each registry's own protocol."""
+
+    Options: type[Model]
+
+
+def module(registry: Mapping[str, str], what: str, name: str) -> Registered:
+    """Import the module that `registry` holds under `name`, on use and not before.
+
+    Raises:
+        ParamsError: there is no such name; the message suggests the close one.
+    """
+    if name not in registry:
+        raise ParamsError(unknown(what, name, registry))
+    return cast("Registered", importlib.import_module(registry[name]))
+
+
+def options(registry: Mapping[str, str], what: str, value: object) -> Model:
+    """Validate an entry by the options of the module its `what` key ("loader", "kind") names."""
+    if isinstance(value, Model):
+        return value
+    if not isinstance(value, Mapping) or what not in value:
+        raise ValueError(f"lacks the key '{what}', one of: {', '.join(sorted(registry))}")
+    try:
+        chosen = module(registry, what, str(value[what]))
+    except ParamsError as error:
+        raise ValueError(str(error)) from error
+    return chosen.Options.model_validate(cast("Mapping[str, Any]", value))

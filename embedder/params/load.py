@@ -1,0 +1,115 @@
+"""The only reader of params.yaml: YAML 1.2 as DVC reads it, checked as a whole before anything runs."""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, cast
+
+from pydantic import ValidationError
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+from ruamel.yaml.tokens import AliasToken, AnchorToken
+
+from embedder import layout
+from embedder.errors import ParamsError, unknown
+from embedder.params.models import Dataset, Filter, Params, Student
+
+
+def load(path: Path = layout.PARAMS) -> Params:
+    """Read and check all of `path`.
+
+    Raises:
+        ParamsError: the file is missing, no YAML 1.2, holds an anchor, or its sections are wrong or disagree; the
+            message names the key, and the close one where a name is unknown.
+    """
+    content = _read(path)
+    try:
+        params = Params.model_validate(content)
+    except ValidationError as error:
+        raise ParamsError(f"{path}: {_describe(error)}") from error
+    for problem in _disagreements(params):
+        raise ParamsError(f"{path}: {problem}")
+    return params
+
+
+def dataset_of(params: Params, name: str) -> Dataset:
+    """The entry of a dataset; the message of an unknown name suggests the close one."""
+    if name not in params.datasets:
+        raise ParamsError(unknown("dataset", name, params.datasets))
+    return params.datasets[name]
+
+
+def student_of(params: Params) -> Student:
+    """The entry of the student that is tuned."""
+    return params.students[params.student]
+
+
+def _read(path: Path) -> Mapping[str, Any]:
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ParamsError(f"{path}: cannot be read ({error}); run this in the folder that holds it") from error
+    yaml = YAML(typ="safe", pure=True)
+    try:
+        for token in yaml.scan(text):
+            if isinstance(token, AnchorToken | AliasToken):
+                # `dvc exp run -S` on a file with anchors reports success and changes nothing (DVC 3.67).
+                raise ParamsError(f"{path}:{token.start_mark.line + 1}: anchors and aliases are not allowed; repeat it")
+        content = yaml.load(text)
+    except YAMLError as error:
+        raise ParamsError(f"{path}: not YAML 1.2: {error}") from error
+    if not isinstance(content, Mapping):
+        raise ParamsError(f"{path}: holds no sections; see README for what goes in")
+    return cast("Mapping[str, Any]", content)
+
+
+def _describe(error: ValidationError, most: int = 3) -> str:
+    found = error.errors(include_url=False)
+    said = [f"{'.'.join(map(str, e['loc'])) or 'top level'}: {e['msg'].removeprefix('Value error, ')}" for e in found]
+    return "; ".join(said[:most]) + (f" (and {len(said) - most} more)" if len(said) > most else "")
+
+
+def _disagreements(params: Params) -> Iterator[str]:
+    if params.teacher not in params.teachers:
+        yield f"teacher: {unknown('teacher', params.teacher, params.teachers)}"
+    if params.student not in params.students:
+        yield f"student: {unknown('student', params.student, params.students)}"
+        return
+    wanted = student_of(params).recipe.num_negatives
+    if wanted > params.materialize.num_negatives:
+        yield f"students.{params.student}.recipe.num_negatives: draws {wanted} of {params.materialize.num_negatives} stored"
+    for name in params.datasets:
+        yield from _window(params, name)
+    yield from _shared_sources(params)
+
+
+def _window(params: Params, name: str) -> Iterator[str]:
+    try:
+        rules = params.filter_of(name)
+    except ValidationError as error:
+        yield f"datasets.{name}.filter: {_describe(error)}"
+        return
+    if params.datasets[name].labelled:
+        return
+    last = rules.max_rank or params.mine.depth
+    if last > params.mine.depth:
+        yield f"datasets.{name}: filter.max_rank {last} lies beyond mine.depth {params.mine.depth}; raise mine.depth"
+    if last - (rules.min_rank or 1) + 1 < params.materialize.min_negatives:
+        yield (
+            f"datasets.{name}: the window {rules.min_rank or 1}-{last} holds fewer ranks than "
+            f"materialize.min_negatives {params.materialize.min_negatives}; widen it"
+        )
+
+
+def _shared_sources(params: Params) -> Iterator[str]:
+    """Sources that are one corpus must agree on what fixes its split, or one task's dev set trains in another."""
+    seen: dict[str, tuple[str, object]] = {}
+    for name, entry in params.datasets.items():
+        split_key = getattr(entry.source, "split_key", None)
+        if split_key is None:
+            continue
+        first, key = seen.setdefault(getattr(entry.source, "loader", ""), (name, split_key))
+        if key != split_key:
+            yield f"datasets.{name}.source: packages, versions and dev_share must be those of datasets.{first}"
+
+
+__all__ = ["Dataset", "Filter", "Params", "Student", "dataset_of", "load", "student_of"]

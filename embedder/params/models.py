@@ -1,0 +1,194 @@
+"""The sections of params.yaml. Nothing that changes a result has a default here: what counts is written down."""
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, SerializeAsAny, StringConstraints, field_validator, model_validator
+
+from embedder.loaders import LOADERS
+from embedder.params.base import Model, options
+from embedder.students import STUDENTS
+from embedder.teachers import TEACHERS
+
+Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=64)]
+Task = Literal["retrieval", "reranking", "sts", "classification", "clustering"]
+Share = Annotated[float, Field(ge=0, le=1)]
+Positive = Annotated[int, Field(ge=1)]
+Seed = Annotated[int, Field(ge=0, lt=2**63)]
+
+LABEL_TASKS = frozenset({"classification", "clustering"})
+
+
+class Dataset(Model):
+    """One corpus with its queries: what it asks for, where it comes from, what counts as relevant."""
+
+    task: Task
+    instruction: Annotated[str, Field(min_length=1)]
+    instruct_passages: bool
+    licence: Annotated[str, Field(min_length=1)]
+    path: Annotated[str, Field(min_length=1)]
+    source: SerializeAsAny[Model]
+    positive_at: float
+    negative_at: float | None
+    weight: Annotated[float, Field(ge=0)]
+    label_mode: Literal["label", "example"] | None
+    filter: dict[str, Any]
+
+    @field_validator("source", mode="before")
+    @classmethod
+    def _source(cls, value: object) -> Model:
+        return options(LOADERS, "loader", value)
+
+    @model_validator(mode="after")
+    def _consistent(self) -> "Dataset":
+        if self.negative_at is not None and self.negative_at >= self.positive_at:
+            raise ValueError(f"negative_at {self.negative_at} must lie below positive_at {self.positive_at}")
+        if (self.label_mode is not None) != self.labelled:
+            wanted = "label or example" if self.labelled else "null"
+            raise ValueError(f"label_mode must be {wanted} for task {self.task}")
+        return self
+
+    @property
+    def labelled(self) -> bool:
+        """Whether the passages are labels or examples of labels."""
+        return self.task in LABEL_TASKS
+
+
+class Mine(Model):
+    """How deep a teacher's run goes, counted in passages that are no positives of the query."""
+
+    depth: Positive
+
+
+class Filter(Model):
+    """The rules that refuse candidates; null turns a rule off. A rank window includes both ends."""
+
+    min_rank: Positive | None
+    max_rank: Positive | None
+    counted: Literal["without_positives", "raw"]
+    max_score: float | None
+    min_score: float | None
+    absolute_margin: float | None
+    relative_margin: Share | None
+    near_copy_jaccard: Annotated[float, Field(gt=0, le=1)] | None
+    near_copy_unit: Literal["word", "character"]
+    near_copy_size: Positive
+
+    @model_validator(mode="after")
+    def _window(self) -> "Filter":
+        if self.min_rank and self.max_rank and self.min_rank > self.max_rank:
+            raise ValueError(f"min_rank {self.min_rank} lies beyond max_rank {self.max_rank}")
+        return self
+
+
+class Materialize(Model):
+    """How many negatives are stored, how they are drawn, and what becomes of queries that have too few."""
+
+    num_negatives: Positive
+    min_negatives: Positive
+    sampling: Literal["top", "random"]
+    positives_per_query: Positive
+    on_shortage: Literal["drop", "keep"]
+    max_dropped_share: Share
+    decontaminate_jaccard: Annotated[float, Field(gt=0, le=1)] | None
+    shard_rows: Positive
+    seed: Seed
+
+    @model_validator(mode="after")
+    def _enough(self) -> "Materialize":
+        if self.min_negatives > self.num_negatives:
+            raise ValueError(f"min_negatives {self.min_negatives} is more than num_negatives {self.num_negatives}")
+        return self
+
+
+class Lora(Model):
+    """Low-rank adapters on every linear layer (Hu et al. 2021, arXiv 2106.09685)."""
+
+    r: Positive
+    alpha: Positive
+    dropout: Annotated[float, Field(ge=0, lt=1)]
+
+
+class Recipe(Model):
+    """How a student is tuned; lengths are in tokens, prompt included."""
+
+    steps: Positive
+    batch_size: Annotated[int, Field(ge=2)]
+    learning_rate: Annotated[float, Field(gt=0)]
+    warmup_steps: Annotated[int, Field(ge=0)]
+    weight_decay: Annotated[float, Field(ge=0)]
+    max_grad_norm: Annotated[float, Field(gt=0)]
+    temperature: Annotated[float, Field(gt=0)]
+    num_negatives: Annotated[int, Field(ge=0)]
+    query_length: Positive
+    passage_length: Positive
+    lora: Lora
+    seed: Seed
+
+    @model_validator(mode="after")
+    def _warm_up(self) -> "Recipe":
+        if self.warmup_steps >= self.steps:
+            raise ValueError(f"warmup_steps {self.warmup_steps} leave nothing of {self.steps} steps")
+        return self
+
+
+class Student(Model):
+    """A model to tune: how it starts, and its recipe."""
+
+    model: SerializeAsAny[Model]
+    recipe: Recipe
+
+    @field_validator("model", mode="before")
+    @classmethod
+    def _model(cls, value: object) -> Model:
+        return options(STUDENTS, "kind", value)
+
+
+class Evaluate(Model):
+    """The bootstrap of the intervals, and the seed of it and of the clusterings."""
+
+    bootstrap_samples: Annotated[int, Field(ge=100)]
+    confidence: Annotated[float, Field(gt=0.5, lt=1)]
+    seed: Seed
+
+
+class Runtime(Model):
+    """How a run is carried out. Tracked by no stage, so the only section with defaults."""
+
+    device: str = "auto"
+    threads: Positive | None = None
+    log_interval: Annotated[float, Field(gt=0)] = 10.0
+
+
+class Params(Model):
+    """The whole of params.yaml."""
+
+    teacher: Name
+    student: Name
+    judge: Literal["none"]
+    datasets: Annotated[dict[Name, Dataset], Field(min_length=1)]
+    teachers: Annotated[dict[Name, SerializeAsAny[Model]], Field(min_length=1)]
+    mine: Mine
+    filter: Filter
+    materialize: Materialize
+    students: Annotated[dict[Name, Student], Field(min_length=1)]
+    evaluate: Evaluate
+    runtime: Runtime = Runtime()
+
+    @field_validator("teachers", mode="before")
+    @classmethod
+    def _teachers(cls, value: object) -> object:
+        if not isinstance(value, Mapping):
+            return value
+        return {name: _entry(name, entry) for name, entry in value.items()}
+
+    def filter_of(self, dataset: str) -> Filter:
+        """The filter section with what the dataset overrides."""
+        return Filter.model_validate({**self.filter.model_dump(), **self.datasets[dataset].filter})
+
+
+def _entry(name: str, entry: object) -> Model:
+    try:
+        return options(TEACHERS, "kind", entry)
+    except ValueError as error:
+        raise ValueError(f"teacher '{name}': {error}") from error

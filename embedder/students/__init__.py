@@ -1,0 +1,92 @@
+"""Students are models to tune. Adding one: one module with `Options`, `build_base` and `load`, one line below."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol, cast
+
+from embedder.params.base import Model, module
+
+if TYPE_CHECKING:
+    from sentence_transformers import SentenceTransformer
+
+STUDENTS = {
+    "offline": "embedder.students.offline",
+    "model": "embedder.students.model",
+}
+
+
+class StudentOptions(Protocol):
+    """What the options of every student have."""
+
+    @property
+    def kind(self) -> str:
+        """The key of its module in STUDENTS."""
+        ...
+
+    @property
+    def query_prompt(self) -> str:
+        """What stands before a query; `{instruction}` in it is the dataset's."""
+        ...
+
+    @property
+    def passage_prompt(self) -> str:
+        """What stands before a passage."""
+        ...
+
+    @property
+    def origin(self) -> str:
+        """The base as an adapter's config names it: a Hub id, or a folder relative to the project's root."""
+        ...
+
+
+class StudentModule(Protocol):
+    """What a student's module has."""
+
+    Options: type[Model]
+
+    @staticmethod
+    def build_base(options: Model, texts: Sequence[str], folder: Path) -> Mapping[str, object]:
+        """Write the starting checkpoint, or a record of it, into `folder`; return what the report says of it.
+
+        Args:
+            options: an instance of the module's `Options`.
+            texts: distinct train texts, sorted; none of a dev query or of a positive of one.
+            folder: an existing folder.
+
+        Raises:
+            StudentError: the base cannot be built, or is not what `options` say.
+        """
+        ...
+
+    @staticmethod
+    def load(options: Model, folder: Path, device: str) -> "SentenceTransformer":
+        """Load the base that `build_base` left in `folder`.
+
+        Raises:
+            StudentError: it is missing, or not what `options` say.
+        """
+        ...
+
+
+def build_base(options: Model, texts: Sequence[str], folder: Path) -> Mapping[str, object]:
+    """Write the starting checkpoint of any student, or a record of it: see `StudentModule.build_base`."""
+    return _module(options).build_base(options, texts, folder)
+
+
+def load_student(options: Model, base_folder: Path, device: str) -> "SentenceTransformer":
+    """Load the starting checkpoint of any student, for tuning and for evaluation alike.
+
+    Args:
+        options: the student's entry under `model` in params.yaml.
+        base_folder: what the stage base wrote.
+        device: a torch device: "cpu", "cuda".
+
+    Raises:
+        StudentError: the base is missing, or not what `options` say.
+    """
+    return _module(options).load(options, base_folder, device)
+
+
+def _module(options: Model) -> StudentModule:
+    kind = cast("StudentOptions", options).kind
+    return cast("StudentModule", module(STUDENTS, "student", kind))
