@@ -1,0 +1,124 @@
+"""The rules that refuse candidates: each a pure function of all candidates of a dataset; nothing is deleted.
+
+A rank window and margins intersect: a candidate is kept when every rule lets it pass. Judged negatives need no guess
+whether they are false, so they skip the window, the scores and the margins.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from embedder.params.models import Filter
+
+Bools = NDArray[np.bool_]
+KEEP = "keep"
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """The run of a dataset, one entry a row, queries in order, ranks ascending within a query.
+
+    Attributes:
+        rank: the rank in the run, positives included; 1 is best.
+        score: the teacher's score.
+        positive_score: the lowest score of the query's positives.
+        positives_above: how many positives of the query rank above.
+        is_positive: judged relevant.
+        is_negative: judged not relevant.
+        same_text: the passage is the query's text.
+        held_out: the passage is a positive of a dev query.
+        near_copy: the passage is a near copy of a positive of the query.
+    """
+
+    rank: NDArray[np.int64]
+    score: NDArray[np.float64]
+    positive_score: NDArray[np.float64]
+    positives_above: NDArray[np.int64]
+    is_positive: Bools
+    is_negative: Bools
+    same_text: Bools
+    held_out: Bools
+    near_copy: Bools
+
+    @property
+    def margin(self) -> NDArray[np.float64]:
+        """How far the score lies below the lowest positive's."""
+        return self.positive_score - self.score
+
+    def counted_rank(self, rules: Filter) -> NDArray[np.int64]:
+        """The rank that the window is about."""
+        return self.rank - (self.positives_above if rules.counted == "without_positives" else 0)
+
+
+Rule = Callable[[Candidates, Filter], Bools]
+
+
+def _before_window(c: Candidates, rules: Filter) -> Bools:
+    return _unjudged(c, rules.min_rank, lambda least: c.counted_rank(rules) < least)
+
+
+def _after_window(c: Candidates, rules: Filter) -> Bools:
+    return _unjudged(c, rules.max_rank, lambda most: c.counted_rank(rules) > most)
+
+
+def _too_high(c: Candidates, rules: Filter) -> Bools:
+    return _unjudged(c, rules.max_score, lambda most: c.score > most)
+
+
+def _too_low(c: Candidates, rules: Filter) -> Bools:
+    return _unjudged(c, rules.min_score, lambda least: c.score < least)
+
+
+def _margin(c: Candidates, rules: Filter) -> Bools:
+    absolute = _unjudged(c, rules.absolute_margin, lambda margin: c.score + margin > c.positive_score)
+    # |positive| as in sentence-transformers since 2026-06 (#3821): right for negative scores too.
+    relative = _unjudged(
+        c, rules.relative_margin, lambda share: c.score > c.positive_score - np.abs(c.positive_score) * share
+    )
+    return absolute | relative
+
+
+def _unjudged(c: Candidates, bound: Any, refuses: Callable[[Any], Bools]) -> Bools:  # noqa: ANN401 - any number
+    return np.zeros(len(c.rank), dtype=bool) if bound is None else refuses(bound) & ~c.is_negative
+
+
+# In the order in which the first refusal is named. The judge's rule has its place; the judge stage decides it.
+RULES: dict[str, Rule] = {
+    "is_positive": lambda c, _: c.is_positive,
+    "same_text_as_query": lambda c, _: c.same_text,
+    "held_out": lambda c, _: c.held_out,
+    "duplicates_positive": lambda c, _: c.near_copy,
+    "before_rank_window": _before_window,
+    "after_rank_window": _after_window,
+    "score_too_high": _too_high,
+    "score_too_low": _too_low,
+    "margin_too_small": _margin,
+    "judge_says_relevant": lambda c, _: np.zeros(len(c.rank), dtype=bool),
+}
+VERDICTS = (*RULES, KEEP)
+BIT = {name: 1 << position for position, name in enumerate(RULES)}
+
+# A refusal for one of these says that a passage is too far, not too close.
+_TOO_FAR = BIT["after_rank_window"] | BIT["score_too_low"]
+
+
+def refusals(candidates: Candidates, rules: Filter) -> NDArray[np.int32]:
+    """Return for each candidate the bit set of every rule that refuses it; bit i is the i-th of `RULES`."""
+    refused = np.zeros(len(candidates.rank), dtype=np.int32)
+    for name, rule in RULES.items():
+        refused |= np.where(rule(candidates, rules), BIT[name], 0).astype(np.int32)
+    return refused
+
+
+def verdicts(refused_by: NDArray[np.int32]) -> NDArray[np.int64]:
+    """Return for each candidate the index into `VERDICTS` of the first rule that refuses it, or of `keep`."""
+    lowest = refused_by & -refused_by
+    return np.where(refused_by == 0, len(RULES), np.log2(np.maximum(lowest, 1)).astype(np.int64))
+
+
+def too_close(refused_by: NDArray[np.int32]) -> Bools:
+    """Say which candidates were refused as too close to the query to be its negatives, in a batch either."""
+    return np.asarray((refused_by & ~_TOO_FAR) != 0)
