@@ -1,0 +1,51 @@
+"""Draw the negatives and write the training shards of all datasets, with what was dropped and why."""
+
+from embedder.cli.stage import stage_app
+
+
+def materialize() -> None:
+    """Draw the negatives and write the training shards of all datasets, with what was dropped and why."""
+    from embedder import decontamination, files, layout, schemas, shards
+    from embedder.manifest import card, manifest
+    from embedder.params.load import load
+    from embedder.training_rows import check_losses, choose
+
+    params = load()
+    settings = params.materialize
+    ingested = {name: schemas.read_ingested(name) for name in params.datasets}
+    texts = {name: decontamination.texts_of(*tables, params.datasets[name]) for name, tables in ingested.items()}
+    contaminated = decontamination.contaminated(texts, settings.decontaminate_jaccard)
+    dropped: list[tuple[str, str, str, str]] = []
+    counts: dict[str, dict[str, object]] = {}
+    written = []
+    with files.replacing(layout.folder("materialize")) as folder:
+        for name, entry in params.datasets.items():
+            candidates = schemas.read(layout.table("judge", name, "candidates"), schemas.JUDGED_CANDIDATES)
+            made_by = schemas.metadata(candidates)
+            judged = schemas.read(
+                layout.table("mine", name, "judged"), schemas.JUDGED, {"revision": made_by["revision"]}
+            )
+            chosen = choose(candidates, judged, entry, settings, contaminated[name])
+            check_losses(name, chosen, settings.max_dropped_share)
+            dropped += [(name, *row) for row in chosen.dropped]
+            counts[name] = {**chosen.report(), **made_by}
+            tables = shards.Texts(ingested[name][0], ingested[name][1], candidates, judged)
+            written += shards.write_shards(
+                folder / layout.SHARDS.name, name, entry, chosen.rows, tables, made_by, settings.shard_rows
+            )
+            print(f"materialize {name}: {len(chosen.rows):,} rows, {len(chosen.dropped):,} dropped")
+        content = manifest(list(shards.describe(written, folder)), counts, params.datasets, settings)
+        rows = {name: int(str(count["rows"])) for name, count in counts.items()}
+        columns = zip(*dropped, strict=True) if dropped else ((), (), (), ())
+        names = schemas.DROPPED.schema.names
+        table = schemas.build(schemas.DROPPED, dict(zip(names, map(list, columns), strict=True)))
+        schemas.write(folder / layout.DROPPED.name, schemas.DROPPED, table)
+        files.write_json(folder / layout.MANIFEST.name, content)
+        files.write_json(folder / "report.json", counts)
+        (folder / layout.CARD.name).write_text(card(content, params.datasets, rows), encoding="utf-8")
+
+
+app = stage_app(materialize)
+
+if __name__ == "__main__":
+    app()
