@@ -18,6 +18,7 @@ from embedder.texts import normalise, passage_text
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
+Grades = NDArray[np.float32]
 
 
 def judge_candidates(
@@ -44,7 +45,7 @@ def judge_candidates(
         The table `candidates`, with the run's metadata and the window.
     """
     if entry.labelled:
-        rules = rules.model_copy(update=dict.fromkeys(_OFF_FOR_LABELS))
+        rules = rules.model_copy(update=dict.fromkeys(OFF_FOR_LABELS))
     query, passage = _index(run, queries, "query_id"), _index(run, corpus, "passage_id")
     pairs = _Judged(judged, queries, corpus)
     relevance = pairs.relevance(query, passage, corpus.num_rows)
@@ -74,7 +75,7 @@ def judge_candidates(
     return schemas.build(schemas.CANDIDATES, columns, schemas.metadata(run) | {"window": _window(rules)})
 
 
-_OFF_FOR_LABELS = (
+OFF_FOR_LABELS = (
     "min_rank",
     "max_rank",
     "max_score",
@@ -91,10 +92,11 @@ class _Judged:
     def __init__(self, judged: pa.Table, queries: pa.Table, corpus: pa.Table) -> None:
         self.query = _index(judged, queries, "query_id")
         self.passage = _index(judged, corpus, "passage_id")
-        self.grade = judged["relevance"].to_numpy().astype(np.float64)
+        # float32 as it is stored, so that a bound of 0.7 and a grade of 0.7 compare as equal.
+        self.grade = judged["relevance"].to_numpy()
         self.score = judged["score"].to_numpy().astype(np.float64)
 
-    def relevance(self, query: Ints, passage: Ints, corpus: int) -> Floats:
+    def relevance(self, query: Ints, passage: Ints, corpus: int) -> Grades:
         """Return the relevance of each (query, passage), NaN where nobody judged it."""
         keys, wanted = self.query * corpus + self.passage, query * corpus + passage
         order = np.argsort(keys)
@@ -129,7 +131,7 @@ def _above(query: Ints, is_positive: NDArray[np.bool_]) -> Ints:
     return (before - np.repeat(before[starts], counts)).astype(np.int64)
 
 
-def _at_most(relevance: Floats, bound: float | None) -> NDArray[np.bool_]:
+def _at_most(relevance: Grades, bound: float | None) -> NDArray[np.bool_]:
     return np.zeros(len(relevance), dtype=bool) if bound is None else relevance <= bound
 
 
@@ -168,6 +170,8 @@ def _near_copies(
 
 
 def _window(rules: Filter) -> str:
+    if rules.min_rank is None and rules.max_rank is None:
+        return "none"
     return f"{rules.min_rank or 1}-{rules.max_rank or ''} {rules.counted}"
 
 
@@ -181,15 +185,18 @@ def filter_report(candidates: pa.Table, judged: pa.Table, entry: Dataset) -> dic
     """Count what the rules did, per verdict and per rule, and what each window would have let through."""
     refused_by = candidates["refused_by"].to_numpy()
     kept = candidates.filter(pc.equal(candidates["verdict"], KEEP))
-    query_ids = pc.unique(candidates["query_id"])
+    # Of all mined queries, also those for which nothing was retrieved.
+    query_ids = pc.unique(judged["query_id"])
     per_query = np.bincount(
         pc.index_in(kept["query_id"], query_ids).to_numpy().astype(np.int64), minlength=len(query_ids)
     )
-    relevant = judged.filter(pc.greater_equal(judged["relevance"], entry.positive_at))
+    relevant = schemas.positives(judged, entry.positive_at)
     windows = known_false_negatives(
         np.asarray(pc.index_in(relevant["query_id"], query_ids).to_numpy(), dtype=np.int64),
         np.asarray(pc.fill_null(relevant["rank"], 0).to_numpy(), dtype=np.int64),
-        np.bincount(pc.index_in(candidates["query_id"], query_ids).to_numpy().astype(np.int64)),
+        np.bincount(
+            pc.index_in(candidates["query_id"], query_ids).to_numpy().astype(np.int64), minlength=len(query_ids)
+        ),
         () if entry.labelled else WINDOWS,
     )
     return {

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import wraps
+from pathlib import Path
 from typing import Annotated, ParamSpec, TypeVar
 
 import typer
@@ -25,8 +26,8 @@ def stage_app(function: Callable[P, R]) -> typer.Typer:
 
     @wraps(function)
     def command(*args: P.args, **kwargs: P.kwargs) -> None:
-        name = function.__module__ if function.__module__ != "__main__" else sys.argv[0]
-        with user_errors(), timed(name, *map(str, kwargs.values())):
+        name = function.__module__ if function.__module__ != "__main__" else Path(sys.argv[0]).stem
+        with user_errors(), timed(name.removeprefix("stages."), *map(str, kwargs.values())):
             function(*args, **kwargs)
 
     app.command()(command)
