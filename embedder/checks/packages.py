@@ -1,18 +1,17 @@
 """Whether what is installed is what the project was made with."""
 
-import re
 from collections.abc import Iterable, Mapping
 from importlib.metadata import distributions
 from pathlib import Path
 
 from embedder.checks.check import Check, some
 from embedder.errors import SourceError
+from embedder.loaders.python_env.packages import canonical
 from embedder.params.models import Params
 
 LOCK = Path("requirements.lock")
 _INSTALL = f"pip install -e '.[cpu,dev]' -c {LOCK}"
 _OLDEST_PYTHON = (3, 11)
-_PINNED = re.compile(r"^([A-Za-z0-9][\w.-]*)\s*==\s*([^\s;]+)", re.MULTILINE)
 
 
 def python(version: tuple[int, ...]) -> Check:
@@ -26,15 +25,7 @@ def python(version: tuple[int, ...]) -> Check:
 def installed_versions() -> dict[str, str]:
     """The version of each installed distribution, without its local part, as torch's `+cpu`."""
     found = [(dist.metadata["Name"], dist.version) for dist in distributions()]
-    return {_canonical(name): version.partition("+")[0] for name, version in found if name}
-
-
-def pins(lock: Path) -> dict[str, set[str]]:
-    """The versions a lock file pins for each name: several where markers choose; none where there is no file."""
-    pinned: dict[str, set[str]] = {}
-    for name, version in _PINNED.findall(lock.read_text(encoding="utf-8") if lock.exists() else ""):
-        pinned.setdefault(_canonical(name), set()).add(version)
-    return pinned
+    return {canonical(name): version.partition("+")[0] for name, version in found if name}
 
 
 def packages(versions: Mapping[str, str], pinned: Mapping[str, set[str]]) -> Check:
@@ -89,8 +80,3 @@ def _check_source(path: Path, source: Mapping[str, object]) -> None:
     if source.get("loader") == "python-env":
         options = Options.model_validate(source)
         installed(options.packages, path, options.versions)
-
-
-def _canonical(name: str) -> str:
-    """A distribution's name as PEP 503 compares it."""
-    return re.sub(r"[-_.]+", "-", name).lower()

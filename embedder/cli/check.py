@@ -43,10 +43,11 @@ def _checks(params: "Params", *, device: bool) -> "Iterator[Check]":
     from embedder import layout
     from embedder.checks import packages, tracking, workspace
     from embedder.checks.device import device as torch_device
+    from embedder.loaders.python_env.packages import pins
 
     versions = packages.installed_versions()
     yield packages.python(sys.version_info[:3])
-    yield packages.packages(versions, packages.pins(packages.LOCK))
+    yield packages.packages(versions, pins(packages.LOCK) if packages.LOCK.exists() else {})
     yield packages.faiss(versions)
     yield packages.sources(params)
     yield tracking.tracked(params.model_dump(mode="json"), Path("dvc.yaml"))

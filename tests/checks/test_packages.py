@@ -28,16 +28,6 @@ def test_an_old_python_is_an_error() -> None:
     assert (old.level, old.found) == ("error", "3.10.14 is older than 3.11")
 
 
-def test_pins_of_a_lock(tmp_path: Path) -> None:
-    """Names are compared as PEP 503 says, markers are cut off and may pin several versions, comments are no pins."""
-    lock = tmp_path / "requirements.lock"
-    lock.write_text(
-        "# made==1\nRuamel.YAML==0.18 ; python_version > '3'\nnumpy==2.1 ; a\nnumpy==2.2 ; b\n  # via x==3\n"
-    )
-    assert packages.pins(lock) == {"ruamel-yaml": {"0.18"}, "numpy": {"2.1", "2.2"}}
-    assert packages.pins(tmp_path / "none") == {}
-
-
 def test_installed_versions_lack_their_local_part() -> None:
     """A build of torch for CPUs is 2.13.0+cpu and still what `torch==2.13.0` pins."""
     versions = packages.installed_versions()
