@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from embedder import schemas
 from embedder.near_copies import shingle, similar_pairs
 from embedder.params.models import Dataset
 from embedder.texts import normalise, passage_text
@@ -30,7 +31,7 @@ class Texts:
 
 
 def texts_of(queries: pa.Table, corpus: pa.Table, qrels: pa.Table, entry: Dataset) -> Texts:
-    """Gather the texts of a dataset; labels and examples of labels are no passages that could leak."""
+    """Gather the texts of a dataset; labels are no passages that could leak, and label tasks' passages no dev texts."""
     by_split = {
         split: dict(
             zip(
@@ -40,12 +41,14 @@ def texts_of(queries: pa.Table, corpus: pa.Table, qrels: pa.Table, entry: Datase
         )
         for split in ("train", "dev")
     }
-    if entry.labelled:
+    if entry.label_mode == "label":
         return Texts(by_split["train"], by_split["dev"], {}, frozenset())
     columns = corpus.to_pydict()
     joined = map(passage_text, columns["title"], columns["text"])
-    relevant = qrels.filter(pc.greater_equal(qrels["relevance"], entry.positive_at))
-    answers = relevant.filter(pc.is_in(relevant["query_id"], pa.array(by_split["dev"], pa.string())))
+    relevant = schemas.positives(qrels, entry.positive_at)
+    # The examples of a label are train queries: a dev query of the same label makes none of them a dev text.
+    dev = pa.array([] if entry.labelled else by_split["dev"], pa.string())
+    answers = relevant.filter(pc.is_in(relevant["query_id"], dev))
     passages = dict(zip(columns["passage_id"], joined, strict=True))
     return Texts(by_split["train"], by_split["dev"], passages, frozenset(answers["passage_id"].to_pylist()))
 

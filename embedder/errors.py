@@ -41,6 +41,6 @@ class StudentError(EmbedderError):
 def unknown(kind: str, name: str, choices: Iterable[str]) -> str:
     """Say that `name` is no `kind`, with the close one if there is one, else with all there are."""
     known = sorted(choices)
-    close = difflib.get_close_matches(name, known, n=1)
+    close = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
     hint = f"did you mean '{close[0]}'?" if close else f"there are: {', '.join(known) or 'none'}"
     return f"unknown {kind} '{name}'; {hint}"

@@ -1,5 +1,6 @@
 """Identity: texts that are the same become one row, so that from here on equal ids and equal texts are one thing."""
 
+import math
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -75,20 +76,27 @@ def merge_qrels(
         passages: every known passage id -> the id that remains.
 
     Returns:
-        The qrels that remain, those that point nowhere, and how many were merged into another.
+        The qrels that remain, those that cannot be used, and how many were merged into another.
     """
     best: dict[tuple[str, str], float] = {}
     rejects: list[Reject] = []
     merged = 0
     for qrel in qrels:
-        if qrel.query_id not in queries or qrel.passage_id not in passages:
-            reason = "unknown_query" if qrel.query_id not in queries else "unknown_passage"
+        if reason := _unusable(qrel, queries, passages):
             rejects.append(Reject("qrel", f"{qrel.query_id}\t{qrel.passage_id}", reason, "", 0))
             continue
         pair = queries[qrel.query_id], passages[qrel.passage_id]
         merged += pair in best
         best[pair] = max(qrel.relevance, best.get(pair, qrel.relevance))
     return [Qrel(query, passage, relevance) for (query, passage), relevance in best.items()], rejects, merged
+
+
+def _unusable(qrel: Qrel, queries: dict[str, str], passages: dict[str, str]) -> str | None:
+    if qrel.query_id not in queries:
+        return "unknown_query"
+    if qrel.passage_id not in passages:
+        return "unknown_passage"
+    return None if math.isfinite(qrel.relevance) else "relevance_not_finite"
 
 
 def _merge_query(same: Sequence[Query]) -> Query:

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+import numpy as np
 import pyarrow as pa
 
 from embedder import schemas
@@ -85,13 +86,14 @@ def _rows(source: Source) -> tuple[list[Query], list[Passage], list[Qrel]]:
 
 def _needs(task: str, positive_at: float) -> Callable[[Query, Sequence[Qrel]], str | None]:
     """Return the rule that names why a query of `task` cannot be used, or None where it can."""
+    bound = np.float32(positive_at)  # relevance is stored as float32
 
     def reason(query: Query, judged: Sequence[Qrel]) -> str | None:
         if query.labels is not None:
             return None if query.labels else "no_label"
         if task == "sts":
             return None if judged else "not_judged"
-        return None if any(qrel.relevance >= positive_at for qrel in judged) else "no_positive"
+        return None if any(np.float32(qrel.relevance) >= bound for qrel in judged) else "no_positive"
 
     return reason
 

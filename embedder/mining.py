@@ -96,8 +96,7 @@ def rank(scored: Scored, judged: Judgements, positive_at: float, depth: int, alw
     if always == "judged":
         deeper = judged.passages[judged_ranks == 0]
         deep_ranks = np.array([scored.rank_of(passage) for passage in deeper.tolist()], dtype=np.int64)
-        order = np.argsort(deep_ranks)
-        passages, ranks = np.append(passages, deeper[order]), np.append(ranks, deep_ranks[order])
+        passages, ranks = np.append(passages, deeper), np.append(ranks, deep_ranks)
     return Ranked(passages, ranks, scored.of(passages), scored.of(judged.passages), judged_ranks)
 
 

@@ -82,7 +82,7 @@ def similar_pairs(
     found = (prefixes[0] @ prefixes[1].T).tocoo()
     rows, columns = found.row.astype(np.int64), found.col.astype(np.int64)
     sizes = np.minimum(left.sizes[rows], right.sizes[columns]), np.maximum(left.sizes[rows], right.sizes[columns])
-    possible = sizes[0] >= threshold * sizes[1]
+    possible = sizes[0] / sizes[1] >= threshold
     rows, columns = rows[possible], columns[possible]
     similarity = jaccard(left, right, rows, columns)
     kept = similarity >= threshold
@@ -109,7 +109,7 @@ def are_similar(
     small = np.minimum(shingles.sizes[rows], shingles.sizes[columns])
     large = np.maximum(shingles.sizes[rows], shingles.sizes[columns])
     # Jaccard is at most small / large: most pairs need no comparison.
-    possible = np.flatnonzero(small >= threshold * large)
+    possible = np.flatnonzero(small / large >= threshold)
     out = np.zeros(len(rows), dtype=bool)
     out[possible] = jaccard(shingles, shingles, rows[possible], columns[possible]) >= threshold
     return out

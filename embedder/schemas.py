@@ -139,22 +139,19 @@ def build(
     if isinstance(columns, pa.Table):
         columns = {name: columns.column(name) for name in columns.column_names}
     _check_names(table, list(columns), "the table to write")
-    try:
-        arrays = [_column(columns[field.name], field) for field in table.schema]
-    except (pa.ArrowInvalid, pa.ArrowTypeError, TypeError) as error:
-        raise TableError(f"table '{table.name}': {error}") from error
+    arrays = [_column(table, field, columns[field.name]) for field in table.schema]
     data = pa.Table.from_arrays(arrays, schema=table.schema)
-    _check_nulls(table, data, "the table to write")
+    _check(table, data, "the table to write")
     data = data.take(pc.sort_indices(data, [(name, "ascending") for name in table.key]))
     _check_key(table, data)
-    return data.replace_schema_metadata({_PREFIX + k.encode(): v.encode() for k, v in (metadata or {}).items()})
+    return data.replace_schema_metadata({_PREFIX + k.encode(): v.encode() for k, v in sorted((metadata or {}).items())})
 
 
 def write(path: Path, table: Table, data: pa.Table) -> None:
-    """Write what `build` made, whole or not at all, in bytes that depend on nothing but the rows."""
+    """Write what `build` made, whole or not at all, in bytes that depend on nothing but rows and metadata."""
+    _check(table, data, str(path))
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    _check_names(table, data.column_names, str(path))
     try:
         pq.write_table(data, draft, compression="zstd")
         draft.replace(path)
@@ -174,12 +171,7 @@ def read(path: Path, table: Table, expect: Mapping[str, str] | None = None) -> p
         raise TableError(f"{path}: no such table; run the stage that writes it (dvc repro)") from error
     except (pa.ArrowInvalid, OSError) as error:
         raise TableError(f"{path}: not a readable Parquet file ({error}); delete it and run its stage again") from error
-    _check_names(table, data.column_names, str(path))
-    for field in table.schema:
-        if data.schema.field(field.name).type != field.type:
-            found = data.schema.field(field.name).type
-            raise TableError(f"{path}: column '{field.name}' is {found}, not {field.type}; run its stage again")
-    _check_nulls(table, data, str(path))
+    _check(table, data, str(path))
     made = metadata(data)
     for key, value in (expect or {}).items():
         if made.get(key) != value:
@@ -196,18 +188,53 @@ def read_ingested(dataset: str) -> tuple[pa.Table, pa.Table, pa.Table]:
     )
 
 
+def positives(judged: pa.Table, positive_at: float) -> pa.Table:
+    """Return the judgements that make a passage a positive; relevance is float32, so its bound is too."""
+    return judged.filter(pc.greater_equal(judged["relevance"], pa.scalar(positive_at, pa.float32())))
+
+
 def metadata(data: pa.Table) -> dict[str, str]:
     """Return what a table says of how it was made: teacher, revision, depth, window."""
     stored = data.schema.metadata or {}
     return {k.removeprefix(_PREFIX).decode(): v.decode() for k, v in stored.items() if k.startswith(_PREFIX)}
 
 
-def _column(values: object, field: pa.Field) -> pa.ChunkedArray:
-    if isinstance(values, pa.Array):
-        values = pa.chunked_array([values])
-    if isinstance(values, pa.ChunkedArray):
-        return values.cast(field.type)
-    return pa.chunked_array([pa.array(values, type=field.type, from_pandas=False)])
+def _column(table: Table, field: pa.Field, values: object) -> pa.ChunkedArray:
+    where = f"table '{table.name}', column '{field.name}'"
+    given = values.type if isinstance(values, pa.Array | pa.ChunkedArray) else None
+    if given is not None and _family(given) not in ("null", _family(field.type)):
+        raise TableError(f"{where}: is {given}, not {field.type}")
+    try:
+        column = values if given is not None else pa.array(values, type=field.type, from_pandas=False)
+        return (column if isinstance(column, pa.ChunkedArray) else pa.chunked_array([column])).cast(field.type)
+    except (pa.ArrowInvalid, pa.ArrowTypeError, TypeError, UnicodeEncodeError) as error:
+        raise TableError(f"{where}: {error}") from error
+
+
+def _family(kind: pa.DataType) -> str:
+    """The kinds of values among which a cast changes the width and nothing else."""
+    if pa.types.is_dictionary(kind):
+        return _family(kind.value_type)
+    if pa.types.is_list(kind) or pa.types.is_large_list(kind):
+        return f"list of {_family(kind.value_type)}"
+    if pa.types.is_string(kind) or pa.types.is_large_string(kind):
+        return "text"
+    return "number" if pa.types.is_integer(kind) or pa.types.is_floating(kind) else str(kind)
+
+
+def _check(table: Table, data: pa.Table, where: str) -> None:
+    _check_names(table, data.column_names, where)
+    for field in table.schema:
+        column = data.column(field.name)
+        if column.type != field.type:
+            raise TableError(
+                f"{where}: column '{field.name}' of table '{table.name}' is {column.type}, not {field.type}; "
+                "run its stage again"
+            )
+        if column.null_count and not field.nullable:
+            raise TableError(
+                f"{where}: table '{table.name}', column '{field.name}' has {column.null_count} nulls and may have none"
+            )
 
 
 def _check_names(table: Table, names: list[str], where: str) -> None:
@@ -215,15 +242,6 @@ def _check_names(table: Table, names: list[str], where: str) -> None:
     extra = [name for name in names if name not in table.schema.names]
     if missing or extra:
         raise TableError(f"{where}: table '{table.name}' lacks columns {missing} and has unknown columns {extra}")
-
-
-def _check_nulls(table: Table, data: pa.Table, where: str) -> None:
-    for field in table.schema:
-        nulls = data.column(field.name).null_count
-        if nulls and not field.nullable:
-            raise TableError(
-                f"{where}: table '{table.name}', column '{field.name}' has {nulls} nulls and may have none"
-            )
 
 
 def _check_key(table: Table, data: pa.Table) -> None:

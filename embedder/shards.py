@@ -123,7 +123,8 @@ def _encoded(ids: Sequence[str], texts: Mapping[str, str] | None = None) -> pa.D
     encoded = pa.array(ids, pa.string()).dictionary_encode()
     if texts is None:
         return encoded
-    return pa.DictionaryArray.from_arrays(encoded.indices, pa.array([texts[i] for i in encoded.dictionary.to_pylist()]))
+    distinct = pa.array([texts[i] for i in encoded.dictionary.to_pylist()], pa.string())
+    return pa.DictionaryArray.from_arrays(encoded.indices, distinct)
 
 
 def _lists(ids: Sequence[Sequence[str]], texts: Mapping[str, str] | None = None) -> pa.ListArray:

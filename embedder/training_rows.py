@@ -122,13 +122,22 @@ def check_losses(dataset: str, chosen: Chosen, most: float) -> None:
     """
     reasons = Counter(reason for _, passage_id, reason in chosen.dropped if not passage_id)
     lost = sum(reasons.values())
-    if lost > most * chosen.mined or not chosen.rows:
-        reason, count = reasons.most_common(1)[0] if reasons else ("no query was mined", 0)
-        raise TableError(
-            f"dataset {dataset}: {lost} of {chosen.mined} queries are lost, {count} of them for {reason}; more than "
-            f"materialize.max_dropped_share {most} allows; widen the window, lower materialize.min_negatives, "
-            "or set on_shortage: keep"
-        )
+    if not reasons or (lost <= most * chosen.mined and chosen.rows):
+        return
+    reason, count = reasons.most_common(1)[0]
+    allowed = f"materialize.max_dropped_share {most} allows" if chosen.rows else "a dataset can do without"
+    raise TableError(
+        f"dataset {dataset}: {lost} of {chosen.mined} queries are lost, {count} of them for {reason}; more than "
+        f"{allowed}; {_REMEDIES[reason]}"
+    )
+
+
+_NEAR_DEV = "raise materialize.decontaminate_jaccard, or take near copies out of the source's dev split"
+_REMEDIES = {
+    "query_near_dev": _NEAR_DEV,
+    "no_positive_left": _NEAR_DEV,
+    "too_few_negatives": "widen the window, lower materialize.min_negatives, or set on_shortage: keep",
+}
 
 
 def _queries(candidates: pa.Table, judged: pa.Table, positive_at: float) -> Iterator[Query]:
@@ -145,7 +154,7 @@ def _queries(candidates: pa.Table, judged: pa.Table, positive_at: float) -> Iter
 def _judged_negatives(candidates: pa.Table, entry: Dataset) -> NDArray[np.bool_]:
     if entry.negative_at is None:
         return np.zeros(candidates.num_rows, dtype=bool)
-    known = pc.less_equal(candidates["relevance"], entry.negative_at)
+    known = pc.less_equal(candidates["relevance"], pa.scalar(entry.negative_at, pa.float32()))
     return np.asarray(pc.fill_null(known, False).to_numpy())
 
 

@@ -17,7 +17,7 @@ def filter_candidates(dataset: Dataset) -> None:
     run = schemas.read(layout.table("mine", dataset, "run"), schemas.RUN)
     judged = schemas.read(layout.table("mine", dataset, "judged"), schemas.JUDGED, schemas.metadata(run))
     dev = queries.filter(pc.equal(queries["split"], "dev"))["query_id"].combine_chunks()
-    relevant = qrels.filter(pc.greater_equal(qrels["relevance"], entry.positive_at))
+    relevant = schemas.positives(qrels, entry.positive_at)
     held_out = relevant.filter(pc.is_in(relevant["query_id"], dev))["passage_id"].combine_chunks()
     candidates = judge_candidates(run, judged, queries, corpus, held_out, entry, params.filter_of(dataset))
     report = filter_report(candidates, judged, entry)

@@ -15,7 +15,7 @@ def mine(dataset: Dataset) -> None:
     params = load()
     entry = dataset_of(params, dataset)
     queries, corpus, qrels = schemas.read_ingested(dataset)
-    relevant = qrels.filter(pc.greater_equal(qrels.column("relevance"), entry.positive_at))
+    relevant = schemas.positives(qrels, entry.positive_at)
     train = queries.filter(pc.equal(queries.column("split"), "train"))
     minable = train.filter(pc.is_in(train.column("query_id"), relevant.column("query_id").combine_chunks()))
     if not minable.num_rows:

@@ -4,15 +4,15 @@ import importlib
 from collections.abc import Mapping
 from typing import Any, Protocol, cast
 
-from pydantic import BaseModel, ConfigDict, model_validator
+from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
 from embedder.errors import ParamsError, unknown
 
 
 class Model(BaseModel):
-    """Frozen, strict about its keys, and never changing what was written."""
+    """Frozen, strict about its keys, and never changing what was written: "128" and `no` are strings, no numbers."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True, strict=True, allow_inf_nan=False)
 
     @model_validator(mode="before")
     @classmethod
@@ -51,4 +51,16 @@ def options(registry: Mapping[str, str], what: str, value: object) -> Model:
         chosen = module(registry, what, str(value[what]))
     except ParamsError as error:
         raise ValueError(str(error)) from error
-    return chosen.Options.model_validate(cast("Mapping[str, Any]", value))
+    try:
+        return chosen.Options.model_validate(cast("Mapping[str, Any]", value))
+    except ValidationError as error:
+        raise ValueError(describe(error)) from error
+
+
+def describe(error: ValidationError, most: int = 3) -> str:
+    """Say in one line which keys are wrong, and why."""
+    found = error.errors(include_url=False)
+    keys = [".".join(str(part) for part in one["loc"] if part != "[key]") for one in found]
+    reasons = [one["msg"].removeprefix("Value error, ") for one in found]
+    said = [f"{key}: {reason}" if key else reason for key, reason in zip(keys, reasons, strict=True)]
+    return "; ".join(said[:most]) + (f" (and {len(said) - most} more)" if len(said) > most else "")

@@ -11,6 +11,7 @@ from ruamel.yaml.tokens import AliasToken, AnchorToken
 
 from embedder import layout
 from embedder.errors import ParamsError, unknown
+from embedder.params.base import describe
 from embedder.params.models import Dataset, Filter, Params, Student
 
 
@@ -25,7 +26,7 @@ def load(path: Path = layout.PARAMS) -> Params:
     try:
         params = Params.model_validate(content)
     except ValidationError as error:
-        raise ParamsError(f"{path}: {_describe(error)}") from error
+        raise ParamsError(f"{path}: {describe(error)}") from error
     for problem in _disagreements(params):
         raise ParamsError(f"{path}: {problem}")
     return params
@@ -56,16 +57,19 @@ def _read(path: Path) -> Mapping[str, Any]:
                 raise ParamsError(f"{path}:{token.start_mark.line + 1}: anchors and aliases are not allowed; repeat it")
         content = yaml.load(text)
     except YAMLError as error:
-        raise ParamsError(f"{path}: not YAML 1.2: {error}") from error
+        raise ParamsError(f"{path}{_line(error)}: not YAML 1.2: {_problem(error)}") from error
     if not isinstance(content, Mapping):
         raise ParamsError(f"{path}: holds no sections; see README for what goes in")
     return cast("Mapping[str, Any]", content)
 
 
-def _describe(error: ValidationError, most: int = 3) -> str:
-    found = error.errors(include_url=False)
-    said = [f"{'.'.join(map(str, e['loc'])) or 'top level'}: {e['msg'].removeprefix('Value error, ')}" for e in found]
-    return "; ".join(said[:most]) + (f" (and {len(said) - most} more)" if len(said) > most else "")
+def _line(error: YAMLError) -> str:
+    mark = getattr(error, "problem_mark", None)
+    return f":{mark.line + 1}" if mark else ""
+
+
+def _problem(error: YAMLError) -> str:
+    return " ".join(str(getattr(error, "problem", None) or error).split())
 
 
 def _disagreements(params: Params) -> Iterator[str]:
@@ -86,7 +90,7 @@ def _window(params: Params, name: str) -> Iterator[str]:
     try:
         rules = params.filter_of(name)
     except ValidationError as error:
-        yield f"datasets.{name}.filter: {_describe(error)}"
+        yield f"datasets.{name}.filter: {describe(error)}"
         return
     if params.datasets[name].labelled:
         return

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, SerializeAsAny, StringConstraints, field_validator, model_validator
+from pydantic import BeforeValidator, Field, SerializeAsAny, StringConstraints, model_validator
 
 from embedder.loaders import LOADERS
 from embedder.params.base import Model, options
@@ -16,6 +16,16 @@ Share = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[int, Field(ge=1)]
 Seed = Annotated[int, Field(ge=0, lt=2**63)]
 
+
+def _registered(registry: Mapping[str, str], what: str) -> BeforeValidator:
+    """An entry is validated by the module that its key `what` names in `registry`."""
+    return BeforeValidator(lambda value: options(registry, what, value))
+
+
+Source = Annotated[SerializeAsAny[Model], _registered(LOADERS, "loader")]
+Teacher = Annotated[SerializeAsAny[Model], _registered(TEACHERS, "kind")]
+StudentModel = Annotated[SerializeAsAny[Model], _registered(STUDENTS, "kind")]
+
 LABEL_TASKS = frozenset({"classification", "clustering"})
 
 
@@ -27,17 +37,12 @@ class Dataset(Model):
     instruct_passages: bool
     licence: Annotated[str, Field(min_length=1)]
     path: Annotated[str, Field(min_length=1)]
-    source: SerializeAsAny[Model]
+    source: Source
     positive_at: float
     negative_at: float | None
     weight: Annotated[float, Field(ge=0)]
     label_mode: Literal["label", "example"] | None
     filter: dict[str, Any]
-
-    @field_validator("source", mode="before")
-    @classmethod
-    def _source(cls, value: object) -> Model:
-        return options(LOADERS, "loader", value)
 
     @model_validator(mode="after")
     def _consistent(self) -> "Dataset":
@@ -135,13 +140,8 @@ class Recipe(Model):
 class Student(Model):
     """A model to tune: how it starts, and its recipe."""
 
-    model: SerializeAsAny[Model]
+    model: StudentModel
     recipe: Recipe
-
-    @field_validator("model", mode="before")
-    @classmethod
-    def _model(cls, value: object) -> Model:
-        return options(STUDENTS, "kind", value)
 
 
 class Evaluate(Model):
@@ -167,7 +167,7 @@ class Params(Model):
     student: Name
     judge: Literal["none"]
     datasets: Annotated[dict[Name, Dataset], Field(min_length=1)]
-    teachers: Annotated[dict[Name, SerializeAsAny[Model]], Field(min_length=1)]
+    teachers: Annotated[dict[Name, Teacher], Field(min_length=1)]
     mine: Mine
     filter: Filter
     materialize: Materialize
@@ -175,20 +175,6 @@ class Params(Model):
     evaluate: Evaluate
     runtime: Runtime = Runtime()
 
-    @field_validator("teachers", mode="before")
-    @classmethod
-    def _teachers(cls, value: object) -> object:
-        if not isinstance(value, Mapping):
-            return value
-        return {name: _entry(name, entry) for name, entry in value.items()}
-
     def filter_of(self, dataset: str) -> Filter:
         """The filter section with what the dataset overrides."""
         return Filter.model_validate({**self.filter.model_dump(), **self.datasets[dataset].filter})
-
-
-def _entry(name: str, entry: object) -> Model:
-    try:
-        return options(TEACHERS, "kind", entry)
-    except ValueError as error:
-        raise ValueError(f"teacher '{name}': {error}") from error

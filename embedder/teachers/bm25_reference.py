@@ -53,7 +53,9 @@ class Bm25Reference:
     def score(self, queries: Sequence[str]) -> Iterator[Block]:
         """Yield the scores of `queries`, one query a block; passages that share no word are not retrieved."""
         for start, words in enumerate(tokenize(queries, self._options)):
-            scores = np.asarray(self._engine.get_scores(words)) * self._scale
+            # With b = 1 a passage without words is 0 / 0 to rank-bm25: not a number, so never above the floor.
+            with np.errstate(invalid="ignore"):
+                scores = np.asarray(self._engine.get_scores(words)) * self._scale
             floor = self._absent * sum(self._engine.idf.get(word) or 0.0 for word in words)
             yield _block(start, scores, floor)
 

@@ -16,7 +16,7 @@ class Bm25Options(Model):
     """What fixes BM25's scores (Kamphuis et al. 2020 compare the variants); null turns stemming or stop words off."""
 
     method: Literal["robertson", "atire", "lucene", "bm25l", "bm25+"]
-    k1: Annotated[float, Field(ge=0)]
+    k1: Annotated[float, Field(gt=0)]
     b: Annotated[float, Field(ge=0, le=1)]
     delta: Annotated[float, Field(ge=0)]
     stemmer: str | None
