@@ -106,7 +106,9 @@ class Tables:
         ids = sorted(query_ids)
         asked = pc.field("query_id").isin(pa.array(ids, pa.string()))
         candidates = _read(self.candidates, self._schema, asked)
-        judged = self._rows("mine", schemas.JUDGED, asked & (pc.field("relevance") >= positive_at))
+        judged = self._rows(
+            "mine", schemas.JUDGED, asked & (pc.field("relevance") >= pa.scalar(positive_at, pa.float32()))
+        )
         queries = self._rows("ingest", schemas.QUERIES, asked, ["query_id", "text"])
         texts = self._texts(candidates["passage_id"], judged["passage_id"])
         if queries.num_rows != len(ids):

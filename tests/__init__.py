@@ -1,0 +1,1 @@
+"""Tests mirror the package; each states a fact in its docstring."""

@@ -7,6 +7,7 @@ import pytest
 
 from embedder.errors import SourceError
 from embedder.loaders.python_env.packages import installed, pins
+from embedder.loaders.python_env.parse import parse_package
 from tests.loaders.made_up import install
 
 
@@ -88,3 +89,13 @@ def test_the_default_packages_are_found() -> None:
     found = installed(names, Path("missing"), "any")
     assert [package.name for package in found] == ["numpy", "scipy", "sklearn", "pandas", "networkx"]
     assert all((package.root / "__init__.py").is_file() for package in found)
+
+
+def test_the_standard_library_is_a_package_of_any_version(lock: Path) -> None:
+    """`stdlib` is Python's own modules and packages, refused where versions must be locked."""
+    found = {package.name: package for package in installed(["stdlib", "tiny-things"], lock, "any")}
+    assert {"argparse", "json", "tinythings"} <= set(found)
+    assert not {"test", "idlelib", "site-packages"} & set(found)
+    assert parse_package(found["argparse"]).definitions
+    with pytest.raises(SourceError, match="set versions: any"):
+        installed(["stdlib"], lock, "locked")

@@ -1,14 +1,19 @@
 """Which packages are installed, in which versions, and where their files lie; nothing of them is imported."""
 
 import re
+import sysconfig
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from importlib.metadata import Distribution, PackageNotFoundError, distribution
 from importlib.util import find_spec
 from pathlib import Path
+from platform import python_version
 from typing import Literal
 
 from embedder.errors import SourceError
+
+STDLIB = "stdlib"
+_NOT_LIBRARY = frozenset({"ensurepip", "idlelib", "lib2to3", "test", "turtledemo"})
 
 _PINNED = re.compile(r"^([A-Za-z0-9][\w.-]*)(?:\[[^\]]*\])?\s*==\s*([^\s;]+)")
 
@@ -29,12 +34,25 @@ def installed(names: Sequence[str], lock: Path, versions: Literal["locked", "any
     Raises:
         SourceError: a distribution is missing, ships no package, or has another version than `lock` pins.
     """
+    if STDLIB in names:
+        others = installed([name for name in names if name != STDLIB], lock, versions)
+        return [*_stdlib(versions), *others]
     found = [_distribution(name) for name in names]
     if versions == "locked":
         pinned = pins(lock)
         for name, dist in zip(names, found, strict=True):
             _check(name, dist.version, pinned.get(canonical(name), set()), lock)
     return [package for name, dist in zip(names, found, strict=True) for package in _packages(name, dist)]
+
+
+def _stdlib(versions: Literal["locked", "any"]) -> Iterator[Package]:
+    """Yield the modules of Python's own library; which there are changes with its patch version, so no lock pins it."""
+    if versions == "locked":
+        raise SourceError(f"python-env: no lock pins '{STDLIB}', the library of this Python; set versions: any")
+    for root in sorted(Path(sysconfig.get_path("stdlib")).iterdir()):
+        name = root.stem if root.suffix == ".py" else root.name if (root / "__init__.py").is_file() else ""
+        if name and not name.startswith("_") and name not in _NOT_LIBRARY:
+            yield Package(STDLIB, name, python_version(), root)
 
 
 def _distribution(name: str) -> Distribution:

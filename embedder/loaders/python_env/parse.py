@@ -83,7 +83,8 @@ class Parsed:
 def parse_package(package: Package) -> Parsed:
     """Parse every source file of a package; nothing is imported or run."""
     parsed = Parsed()
-    files = {path.relative_to(package.root.parent).as_posix(): path for path in package.root.rglob("*.py")}
+    sources = [package.root] if package.root.is_file() else package.root.rglob("*.py")
+    files = {path.relative_to(package.root.parent).as_posix(): path for path in sources}
     for file, path in sorted(files.items()):
         reason = refused_file(file)
         if reason:
