@@ -1,0 +1,154 @@
+"""The suite: which task is measured how and by which models, and the table of what every query got."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from embedder import schemas
+from embedder.errors import TableError
+from embedder.evaluation.classification import baselines, classification
+from embedder.evaluation.clustering import clustering
+from embedder.evaluation.dev import DevSet, Scores
+from embedder.evaluation.notes import note
+from embedder.evaluation.ranked import rankable, reranking, retrieval, similarity
+from embedder.evaluation.rankers import Dense, Encoder, Lexical
+from embedder.evaluation.results import Measured, Row, rows
+from embedder.params.models import Dataset, Evaluate
+from embedder.teachers import Teacher
+
+LEXICAL = "bm25"
+LEXICAL_TASKS = {"retrieval": retrieval, "reranking": reranking}
+
+# The lexical row is a fixed yardstick: it does not move with the teacher that mined the data.
+BM25: Mapping[str, Any] = {
+    "kind": "bm25",
+    "method": "lucene",
+    "k1": 1.5,
+    "b": 0.75,
+    "delta": 0.5,
+    "stemmer": "english",
+    "stop_words": "english",
+}
+
+Reader = Callable[[Dataset], Encoder]
+"""A model, which reads each dataset with its own instruction."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What evaluation writes: the table `queries`, the result rows, and the counts of report.json."""
+
+    scores: pa.Table
+    rows: list[Row]
+    report: dict[str, object]
+
+
+def evaluate(
+    sets: Mapping[str, DevSet],
+    entries: Mapping[str, Dataset],
+    models: Mapping[str, Callable[[], Reader]],
+    settings: Evaluate,
+) -> Outcome:
+    """Measure every model on every dataset that can be measured, then compare them.
+
+    Args:
+        sets: dataset -> its dev split.
+        entries: dataset -> its entry in params.yaml.
+        models: what loads base, then tuned; one is in memory at a time.
+        settings: the bootstrap and the seed.
+
+    Raises:
+        TableError: no dataset can be measured.
+    """
+    left_out = {name: reason for name, data in sets.items() if (reason := unmeasurable(data))}
+    measurable = {name: data for name, data in sets.items() if name not in left_out}
+    if not measurable:
+        raise TableError(f"no dataset can be evaluated: {left_out}; mark some queries `dev` in a source's split column")
+    by_model = {model: _measure_all(load(), measurable, entries, settings.seed) for model, load in models.items()}
+    by_model[LEXICAL] = {name: measure_lexical(data) for name, data in measurable.items() if data.task in LEXICAL_TASKS}
+    scores = {name: {m: of[name] for m, of in by_model.items() if name in of} for name in measurable}
+    beside = {name: facts(data) for name, data in measurable.items()}
+    measured = [
+        Measured(name, data.task, scores[name], note(entries[name], scores[name], beside[name]))
+        for name, data in measurable.items()
+    ]
+    report = {name: _counts(data, scores[name], beside[name]) for name, data in measurable.items()}
+    table = rows(measured, settings)
+    return Outcome(score_table(scores), table, {"datasets": report, "left_out": left_out, "bm25": dict(BM25)})
+
+
+def unmeasurable(data: DevSet) -> str | None:
+    """Say why a dataset cannot be measured, or nothing where it can."""
+    if not data.dev.texts:
+        return "no dev query"
+    if data.task == "reranking" and not len(rankable(data)):
+        return "no dev query with both a positive and another judged passage"
+    return None
+
+
+def measure(data: DevSet, encoder: Encoder, seed: int) -> Scores:
+    """Measure a model that makes vectors on the dev split of a dataset."""
+    if data.task == "clustering":
+        return clustering(data, encoder, seed)
+    if data.task == "classification":
+        return classification(data, encoder)
+    if data.task == "sts":
+        return similarity(data, Dense(encoder))
+    return LEXICAL_TASKS[data.task](data, Dense(encoder))
+
+
+def measure_lexical(data: DevSet) -> Scores:
+    """Measure BM25 on a dataset of `LEXICAL_TASKS`."""
+    return LEXICAL_TASKS[data.task](data, Lexical(lexical_teacher))
+
+
+def lexical_teacher(corpus: Sequence[str]) -> Teacher:
+    """Index a corpus with the BM25 of the lexical row."""
+    from embedder import teachers
+    from embedder.teachers.bm25 import Options
+
+    return teachers.build(Options.model_validate(BM25), corpus)
+
+
+def facts(data: DevSet) -> dict[str, float]:
+    """Figures that no model changes: the baselines of classification."""
+    return baselines(data) if data.task == "classification" else {}
+
+
+def score_table(scores: Mapping[str, Mapping[str, Scores]]) -> pa.Table:
+    """Put what every unit of every dataset got from every model into the table `queries`.
+
+    Args:
+        scores: dataset -> model -> scores.
+    """
+    parts = [(dataset, model, s) for dataset, models in scores.items() for model, s in models.items()]
+    ranks = np.concatenate([s.gold_ranks for _, _, s in parts])
+    columns = {
+        "dataset": [dataset for dataset, _, s in parts for _ in s.unit_ids],
+        "model": [model for _, model, s in parts for _ in s.unit_ids],
+        "query_id": [unit for _, _, s in parts for unit in s.unit_ids],
+        "value": pa.array(np.concatenate([s.values for _, _, s in parts]), pa.float32()),
+        "gold_rank": pa.array(ranks, pa.int32(), mask=ranks == 0),
+        "query_words": pa.array(np.concatenate([s.query_words for _, _, s in parts]), pa.int32()),
+        "gold_words": pa.array(np.concatenate([s.gold_words for _, _, s in parts]), pa.int32()),
+    }
+    return schemas.build(schemas.SCORES, columns)
+
+
+def _measure_all(
+    reader: Reader, sets: Mapping[str, DevSet], entries: Mapping[str, Dataset], seed: int
+) -> dict[str, Scores]:
+    return {name: measure(data, reader(entries[name]), seed) for name, data in sets.items()}
+
+
+def _counts(data: DevSet, scores: Mapping[str, Scores], beside: Mapping[str, float]) -> dict[str, object]:
+    units = len(next(iter(scores.values())).unit_ids)
+    counts: dict[str, object] = {"task": data.task, "dev_queries": len(data.dev.texts), "measured": units, **beside}
+    if data.task == "reranking":
+        counts["without_positive_or_other"] = len(data.dev.texts) - units
+    for model, one in scores.items():
+        counts |= {f"{fact}_{model}": value for fact, value in one.facts.items()}
+    return counts
