@@ -1,0 +1,28 @@
+"""Build the student's starting checkpoint, or record which one it is."""
+
+from embedder.cli.stage import stage_app
+
+
+def base() -> None:
+    """Build the student's starting checkpoint from train texts, or record which existing model it is."""
+    from embedder import devices, files, layout, schemas
+    from embedder.params.load import load, student_of
+    from embedder.students import build_base
+    from embedder.train_texts import Ingested, train_texts
+
+    params = load()
+    devices.configure(params.runtime)
+    tables = {
+        name: Ingested(*schemas.read_ingested(name), entry.positive_at) for name, entry in params.datasets.items()
+    }
+    texts, counts = train_texts(tables)
+    with files.replacing(layout.BASE) as folder:
+        facts = build_base(student_of(params).model, texts, folder)
+        files.write_json(folder / "report.json", {"student": params.student, "base": facts, "texts": counts})
+    print(f"base {params.student}: {len(texts):,} train texts seen")
+
+
+app = stage_app(base)
+
+if __name__ == "__main__":
+    app()

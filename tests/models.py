@@ -1,0 +1,93 @@
+"""Tiny random models made on the spot, as folders that transformers loads."""
+
+import json
+from pathlib import Path
+
+from tokenizers import Tokenizer, pre_tokenizers, processors
+from tokenizers.models import BPE
+
+from embedder.revisions import content_hash, file_hashes
+from embedder.students import model as students_model
+
+WORDS = ["alpha", "beta", "gamma", "delta", "epsilon", "zeta", "eta", "theta", "iota", "kappa", "lambda", "mu"]
+
+
+def make_bert(folder: Path) -> Path:
+    """Write a random BERT with a pooler, as Hub models have one."""
+    import torch
+    from transformers import BertConfig, BertModel, BertTokenizer
+
+    vocabulary = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", ":", *WORDS]
+    torch.manual_seed(0)
+    config = BertConfig(
+        vocab_size=len(vocabulary),
+        hidden_size=16,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        intermediate_size=32,
+        max_position_embeddings=64,
+        initializer_range=0.5,
+    )
+    BertModel(config).save_pretrained(folder)
+    BertTokenizer(vocab={piece: index for index, piece in enumerate(vocabulary)}).save_pretrained(folder)
+    return folder
+
+
+def make_mistral(folder: Path) -> Path:
+    """Write a random Mistral whose tokenizer.json adds BOS alone while its config promises EOS, as e5-mistral's does."""
+    import torch
+    from transformers import MistralConfig, MistralModel
+
+    torch.manual_seed(0)
+    config = MistralConfig(
+        vocab_size=300,
+        hidden_size=16,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        num_key_value_heads=1,
+        intermediate_size=32,
+        max_position_embeddings=128,
+        initializer_range=0.5,
+        bos_token_id=1,
+        eos_token_id=2,
+        pad_token_id=2,
+    )
+    MistralModel(config).save_pretrained(folder)
+    vocabulary = {"<unk>": 0, "<s>": 1, "</s>": 2}
+    for character in sorted(pre_tokenizers.ByteLevel.alphabet()):
+        vocabulary[character] = len(vocabulary)
+    tokenizer = Tokenizer(BPE(vocab=vocabulary, merges=[], unk_token="<unk>"))  # noqa: S106 - a token of text
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.post_processor = processors.TemplateProcessing(single="<s> $A", special_tokens=[("<s>", 1)])
+    tokenizer.add_special_tokens(["<unk>", "<s>", "</s>"])
+    tokenizer.save(str(folder / "tokenizer.json"))
+    settings = {
+        "tokenizer_class": "LlamaTokenizer",
+        "add_bos_token": True,
+        "add_eos_token": True,
+        "bos_token": "<s>",
+        "eos_token": "</s>",
+        "unk_token": "<unk>",
+        "pad_token": "</s>",
+        "padding_side": "left",
+    }
+    (folder / "tokenizer_config.json").write_text(json.dumps(settings))
+    return folder
+
+
+def options(folder: Path, **changes: object) -> students_model.Options:
+    """Return the entry of a local model, pinned by its content."""
+    written = {
+        "kind": "model",
+        "name": str(folder),
+        "revision": content_hash(file_hashes(folder)),
+        "licence": "CC0-1.0",
+        "pooling": "cls",
+        "query_prompt": "",
+        "passage_prompt": "",
+        "dtype": "float32",
+        "normalise": True,
+        "max_length": 32,
+        "add_eos": False,
+    }
+    return students_model.Options.model_validate(written | changes)
