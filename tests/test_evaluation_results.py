@@ -23,7 +23,7 @@ def _measured(dataset: str, task: str, *, gain: float, n: int = 40, bm25: bool =
     generator = np.random.default_rng(n)
     base, noise = generator.random(n), 0.1 * generator.standard_normal(n)
     scores = {"base": _scores(base), "tuned": _scores(base + gain + noise - noise.mean())}
-    return Measured(dataset, task, scores | ({"bm25": _scores(base + 1)} if bm25 else {}), note="")
+    return Measured(dataset, task, scores | ({"bm25": _scores(base + 1)} if bm25 else {}), note="", proxy=task == "sts")
 
 
 def _row(table: list[Row], dataset: str, task: str) -> Row:
@@ -61,6 +61,7 @@ def test_avg_is_the_plain_mean_of_the_four_task_rows() -> None:
     average = table[-1]
     assert average.task == "AVG"
     assert average.difference == pytest.approx(0.25)
+    assert average.note == "plain mean of retrieval, reranking, sts (a proxy), clustering"
     assert average.base == pytest.approx(np.mean([_row(table, "", task).base for task in AVERAGED]))
 
 
@@ -81,7 +82,7 @@ def test_needed_stands_only_where_nothing_can_be_resolved() -> None:
     """A clear gain needs no more queries; an unclear one says how many."""
     clear = rows([_measured("faq", "retrieval", gain=0.1)], SETTINGS)[0]
     noise = np.random.default_rng(1).standard_normal(40)
-    vague = Measured("faq", "retrieval", {"base": _scores(np.zeros(40)), "tuned": _scores(noise)}, "")
+    vague = Measured("faq", "retrieval", {"base": _scores(np.zeros(40)), "tuned": _scores(noise)}, "", proxy=False)
     found = rows([vague], SETTINGS)[0]
     assert (clear.outcome, clear.needed) == ("better", None)
     assert found.outcome == "not resolvable here"

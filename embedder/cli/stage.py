@@ -1,6 +1,7 @@
 """The frame of a stage's command line: errors in one line with exit code 2, seconds in the timings file."""
 
 import json
+import os
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -13,6 +14,10 @@ import typer
 
 from embedder import layout
 from embedder.errors import EmbedderError
+
+# Threads that wait by spinning make torch four times slower as soon as another process wants the cores. Read when the
+# OpenMP library is loaded, so it must be set before torch is.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 P = ParamSpec("P")
 R = TypeVar("R")

@@ -14,9 +14,18 @@ def note(entry: Dataset, scores: Mapping[str, Scores], baselines: Mapping[str, f
     parts = [f"{name.upper()} {_figures(by_model)}" for name, by_model in beside.items()]
     if baselines:
         parts.append(f"without the model: {_figures(baselines)}")
-    if proxy := _PROXIES.get(str(getattr(entry.source, "view", ""))):
+    if proxy := _PROXIES.get(_view(entry)):
         parts.append(proxy)
     return "; ".join(parts)
+
+
+def is_proxy(entry: Dataset) -> bool:
+    """Whether the dataset's grades only stand for what its task means."""
+    return _view(entry) in _PROXIES
+
+
+def _view(entry: Dataset) -> str:
+    return str(getattr(entry.source, "view", ""))
 
 
 def _figures(named: Mapping[str, float]) -> str:

@@ -40,6 +40,7 @@ class Measured:
     task: str
     scores: Mapping[str, Scores]
     note: str
+    proxy: bool
 
 
 @dataclass(frozen=True)
@@ -92,7 +93,8 @@ def rows(measured: Sequence[Measured], settings: Evaluate) -> list[Row]:
         table.append(_row("", task, sampled, settings, _join_notes(tasks[task])))
     if all(task in of_tasks for task in AVERAGED):
         parts = [Sampled(s.units, s.observed[:2], s.resampled[:2]) for s in (of_tasks[task] for task in AVERAGED)]
-        table.append(_row("", AVERAGE, average(parts), settings, f"plain mean of {', '.join(AVERAGED)}"))
+        named = [f"{task} (a proxy)" if any(one.proxy for one in tasks[task]) else task for task in AVERAGED]
+        table.append(_row("", AVERAGE, average(parts), settings, f"plain mean of {', '.join(named)}"))
     return table
 
 

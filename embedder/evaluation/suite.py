@@ -12,7 +12,7 @@ from embedder.errors import TableError
 from embedder.evaluation.classification import baselines, classification
 from embedder.evaluation.clustering import clustering
 from embedder.evaluation.dev import DevSet, Scores
-from embedder.evaluation.notes import note
+from embedder.evaluation.notes import is_proxy, note
 from embedder.evaluation.ranked import rankable, reranking, retrieval, similarity
 from embedder.evaluation.rankers import Dense, Encoder, Lexical
 from embedder.evaluation.results import Measured, Row, rows
@@ -72,7 +72,9 @@ def evaluate(
     scores = {name: {m: of[name] for m, of in by_model.items() if name in of} for name in measurable}
     beside = {name: facts(data) for name, data in measurable.items()}
     measured = [
-        Measured(name, data.task, scores[name], note(entries[name], scores[name], beside[name]))
+        Measured(
+            name, data.task, scores[name], note(entries[name], scores[name], beside[name]), is_proxy(entries[name])
+        )
         for name, data in measurable.items()
     ]
     report = {name: _counts(data, scores[name], beside[name]) for name, data in measurable.items()}

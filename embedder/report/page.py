@@ -70,12 +70,12 @@ def _header(results: Sequence[dict[str, str]], teacher: str, student: str) -> Ht
     return tag("header", tag("p", made, class_="made"), tag("h1", "Did tuning help?"), *leads)
 
 
-_LEADS = {"retrieval": "Retrieval, {metric}", "AVG": "Mean of retrieval, reranking, sts and clustering"}
+_LEADS = {"retrieval": "Retrieval, {row.metric}", "AVG": "The {row.note}"}
 
 
 def _lead(line: dict[str, str]) -> Html:
     row = shown(line)
-    what = _LEADS[row.task].format(metric=row.metric)
+    what = _LEADS[row.task].format(row=row)
     verdict = tag("strong", row.outcome, class_=_class(row.outcome))
     figures = f". {row.base} before, {row.tuned} after: {row.difference} ({row.interval})."
     bm25 = f" BM25, which is not trained, has {row.bm25}." if row.bm25 else ""

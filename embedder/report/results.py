@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 _STYLES = {"better": "green", "not better": "red", "not resolvable here": "yellow"}
-_WIDTH = 140
+_WIDTH = 150
 
 
 @dataclass(frozen=True)
