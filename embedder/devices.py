@@ -1,6 +1,5 @@
 """Where torch runs and how reproducibly: `runtime.device`, `runtime.threads`, seeds."""
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -14,9 +13,6 @@ def configure(runtime: Runtime) -> str:
     Raises:
         ParamsError: `runtime.device` is none of this machine's.
     """
-    # Read when torch is loaded. By default waiting threads spin: beside one other busy process on two cores a training
-    # step then takes five times as long.
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     import torch
     from transformers.utils import logging
 

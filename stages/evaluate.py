@@ -14,7 +14,9 @@ def evaluate() -> None:
 
     params = load()
     sets = {name: dev_set(name, entry, *schemas.read_ingested(name)) for name, entry in params.datasets.items()}
-    outcome = suite.evaluate(sets, params.datasets, loaders(params), params.evaluate)
+    outcome = suite.evaluate(
+        sets, params.datasets, loaders(params), params.teachers[params.evaluate.lexical], params.evaluate
+    )
     with files.replacing(layout.folder("evaluate")) as folder:
         schemas.write(folder / "queries.parquet", schemas.SCORES, outcome.scores)
         results.write_rows(folder / "results.csv", outcome.rows)

@@ -85,6 +85,13 @@ def write_params(folder: Path, params: Mapping[str, Any]) -> None:
         yaml.dump(dict(params), file)
 
 
+def commit(folder: Path) -> None:
+    """Commit all that git does not ignore."""
+    who = ["-c", "user.name=Made Up", "-c", "user.email=made@up.invalid"]
+    subprocess.run(["git", "add", "--all"], cwd=folder, check=True)
+    subprocess.run(["git", *who, "commit", "--quiet", "-m", "A state"], cwd=folder, check=True)
+
+
 def run(folder: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
     """Run `python -m ...` in the project, with its code and its package and nothing of this repository."""
     paths = os.pathsep.join([str(folder), str(folder / "site")])
@@ -168,7 +175,7 @@ def tiny_params() -> dict[str, Any]:
             "seed": 1,
         },
         "students": {"tiny": _student(16), "small": _student(32)},
-        "evaluate": {"bootstrap_samples": 100, "confidence": 0.95, "seed": 1},
+        "evaluate": {"lexical": "bm25", "bootstrap_samples": 100, "confidence": 0.95, "seed": 1},
         "runtime": {"device": "cpu", "threads": 1, "log_interval": 10},
     }
 

@@ -2,13 +2,14 @@
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 
 import numpy as np
 import pyarrow as pa
 import pytest
 from scipy.stats import spearmanr
 
-from embedder import schemas
+from embedder import schemas, teachers
 from embedder.bootstrap import observe
 from embedder.errors import TableError
 from embedder.evaluation import suite
@@ -19,9 +20,11 @@ from embedder.evaluation.ranked import reranking, retrieval, similarity
 from embedder.evaluation.rankers import Dense, Encoder, Lexical, Side
 from embedder.params.base import Model
 from embedder.params.models import LABEL_TASKS, Dataset, Evaluate
+from embedder.teachers.bm25 import Options as Bm25
 
+BM25 = Bm25(kind="bm25", method="lucene", k1=1.5, b=0.75, delta=0.5, stemmer="english", stop_words="english")
 LabelRow = tuple[str, str, list[str]]
-SETTINGS = Evaluate(bootstrap_samples=100, confidence=0.95, seed=17)
+SETTINGS = Evaluate(lexical="bm25", bootstrap_samples=100, confidence=0.95, seed=17)
 
 
 def _entry(task: str, positive_at: float = 1) -> Dataset:
@@ -105,7 +108,7 @@ def test_what_lies_below_rank_10_counts_nothing_but_keeps_its_rank() -> None:
 def test_bm25_does_not_retrieve_what_shares_no_word() -> None:
     """With BM25 a positive without a common word is never found: nDCG 0, no gold rank."""
     data = _ranked_set("retrieval", [("red fish", "blue bird", 1)], ["blue bird", "red fish swims"])
-    scores = suite.measure_lexical(data)
+    scores = suite.measure_lexical(data, BM25)
     assert (scores.values.tolist(), scores.gold_ranks.tolist()) == ([0.0], [0])
 
 
@@ -123,7 +126,7 @@ def test_reranking_is_map_over_judged_passages_alone() -> None:
 def test_reranking_ties_stand_by_passage_id_for_bm25_too() -> None:
     """Where no judged passage shares a word with the query all tie at the floor, and the smaller id comes first."""
     data = _ranked_set("reranking", [("red", "blue bird", 0), ("red", "calm sea", 1)], ["blue bird", "calm sea", "red"])
-    assert suite.measure_lexical(data).values.tolist() == [0.5]
+    assert suite.measure_lexical(data, BM25).values.tolist() == [0.5]
 
 
 def test_sts_is_spearman_of_cosine_and_grade_over_pairs() -> None:
@@ -236,7 +239,7 @@ def test_the_suite_measures_every_model_and_counts_what_it_left_out() -> None:
     empty = _ranked_set("retrieval", [("t", "a", 1)], ["a"])
     entries = {"faq": _entry("retrieval"), "empty": _entry("retrieval")}
     vectors = {"q": [3, 1], "r": [1, 3], "sea": [2, 1], "sky": [1, 2]}
-    outcome = suite.evaluate({"faq": faq, "empty": empty}, entries, _loaders(vectors), SETTINGS)
+    outcome = suite.evaluate({"faq": faq, "empty": empty}, entries, _loaders(vectors), BM25, SETTINGS)
     assert outcome.report["left_out"] == {"empty": "no dev query"}
     assert outcome.scores.column("model").to_pylist() == ["base", "base", "bm25", "bm25", "tuned", "tuned"]
     assert outcome.rows[0].base == outcome.rows[0].tuned == 1.0
@@ -248,11 +251,11 @@ def test_nothing_to_evaluate_is_an_error() -> None:
     """Without a single dev query the suite says what to do."""
     empty = _ranked_set("retrieval", [("t", "a", 1)], ["a"])
     with pytest.raises(TableError, match="no dev query"):
-        suite.evaluate({"empty": empty}, {"empty": _entry("retrieval")}, _loaders({}), SETTINGS)
+        suite.evaluate({"empty": empty}, {"empty": _entry("retrieval")}, _loaders({}), BM25, SETTINGS)
 
 
 def test_the_lexical_row_needs_a_corpus_index_of_its_own() -> None:
     """BM25 ranks the passage that holds the query's words first, ties by passage_id."""
     data = _ranked_set("retrieval", [("red fish", "b red fish", 1)], ["a red fish", "b red fish", "sea"])
-    ranker = Lexical(suite.lexical_teacher)
+    ranker = Lexical(partial(teachers.build, BM25))
     assert ranker.top(data, 3).tolist() == [[0, 1, -1]]

@@ -11,7 +11,7 @@ from embedder.evaluation.dev import Scores
 from embedder.evaluation.results import AVERAGED, METRICS, Measured, Row, flat_metrics, rows, write_rows
 from embedder.params.models import Evaluate
 
-SETTINGS = Evaluate(bootstrap_samples=200, confidence=0.95, seed=17)
+SETTINGS = Evaluate(lexical="bm25", bootstrap_samples=200, confidence=0.95, seed=17)
 
 
 def _scores(values: np.ndarray) -> Scores:

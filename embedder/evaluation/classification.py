@@ -99,7 +99,7 @@ def _format_runs(text: str) -> list[str]:
 
 def _regression(known: Any, train: Labelled, asked: Any) -> list[str]:  # noqa: ANN401 - dense or sparse [n, d]
     from sklearn.linear_model import LogisticRegression
-    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+    from threadpoolctl import threadpool_limits
 
     labels = [labels[0] for labels in train.labels]
     if len(set(labels)) == 1:

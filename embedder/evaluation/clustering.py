@@ -31,7 +31,7 @@ def clustering(dev: DevSet, encoder: Encoder, seed: int) -> Scores:
 def clusterings(vectors: Vectors, labels: Ints, scopes: Ints, seed: int) -> Ints:
     """Cluster each scope on its own into as many clusters as it has labels, 20 times: [20, n]."""
     from sklearn.cluster import KMeans
-    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+    from threadpoolctl import threadpool_limits
 
     clusters = np.zeros((RUNS, len(labels)), dtype=np.int64)
     # On one thread, because sums in another order differ in their last bits.

@@ -1,13 +1,13 @@
 """The suite: which task is measured how and by which models, and the table of what every query got."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
 
 import numpy as np
 import pyarrow as pa
 
-from embedder import schemas
+from embedder import schemas, teachers
 from embedder.errors import TableError
 from embedder.evaluation.classification import baselines, classification
 from embedder.evaluation.clustering import clustering
@@ -16,22 +16,11 @@ from embedder.evaluation.notes import is_proxy, note
 from embedder.evaluation.ranked import rankable, reranking, retrieval, similarity
 from embedder.evaluation.rankers import Dense, Encoder, Lexical
 from embedder.evaluation.results import Measured, Row, rows
+from embedder.params.base import Model
 from embedder.params.models import Dataset, Evaluate
-from embedder.teachers import Teacher
 
 LEXICAL = "bm25"
 LEXICAL_TASKS = {"retrieval": retrieval, "reranking": reranking}
-
-# The lexical row is a fixed yardstick: it does not move with the teacher that mined the data.
-BM25: Mapping[str, Any] = {
-    "kind": "bm25",
-    "method": "lucene",
-    "k1": 1.5,
-    "b": 0.75,
-    "delta": 0.5,
-    "stemmer": "english",
-    "stop_words": "english",
-}
 
 Reader = Callable[[Dataset], Encoder]
 """A model, which reads each dataset with its own instruction."""
@@ -50,6 +39,7 @@ def evaluate(
     sets: Mapping[str, DevSet],
     entries: Mapping[str, Dataset],
     models: Mapping[str, Callable[[], Reader]],
+    lexical: Model,
     settings: Evaluate,
 ) -> Outcome:
     """Measure every model on every dataset that can be measured, then compare them.
@@ -58,6 +48,7 @@ def evaluate(
         sets: dataset -> its dev split.
         entries: dataset -> its entry in params.yaml.
         models: what loads base, then tuned; one is in memory at a time.
+        lexical: the options of the BM25 of the lexical row, a yardstick that does not move with the teacher that mined.
         settings: the bootstrap and the seed.
 
     Raises:
@@ -68,7 +59,9 @@ def evaluate(
     if not measurable:
         raise TableError(f"no dataset can be evaluated: {left_out}; mark some queries `dev` in a source's split column")
     by_model = {model: _measure_all(load(), measurable, entries, settings.seed) for model, load in models.items()}
-    by_model[LEXICAL] = {name: measure_lexical(data) for name, data in measurable.items() if data.task in LEXICAL_TASKS}
+    by_model[LEXICAL] = {
+        name: measure_lexical(data, lexical) for name, data in measurable.items() if data.task in LEXICAL_TASKS
+    }
     scores = {name: {m: of[name] for m, of in by_model.items() if name in of} for name in measurable}
     beside = {name: facts(data) for name, data in measurable.items()}
     measured = [
@@ -79,7 +72,7 @@ def evaluate(
     ]
     report = {name: _counts(data, scores[name], beside[name]) for name, data in measurable.items()}
     table = rows(measured, settings)
-    return Outcome(score_table(scores), table, {"datasets": report, "left_out": left_out, "bm25": dict(BM25)})
+    return Outcome(score_table(scores), table, {"datasets": report, "left_out": left_out, "bm25": lexical.model_dump()})
 
 
 def unmeasurable(data: DevSet) -> str | None:
@@ -102,17 +95,9 @@ def measure(data: DevSet, encoder: Encoder, seed: int) -> Scores:
     return LEXICAL_TASKS[data.task](data, Dense(encoder))
 
 
-def measure_lexical(data: DevSet) -> Scores:
-    """Measure BM25 on a dataset of `LEXICAL_TASKS`."""
-    return LEXICAL_TASKS[data.task](data, Lexical(lexical_teacher))
-
-
-def lexical_teacher(corpus: Sequence[str]) -> Teacher:
-    """Index a corpus with the BM25 of the lexical row."""
-    from embedder import teachers
-    from embedder.teachers.bm25 import Options
-
-    return teachers.build(Options.model_validate(BM25), corpus)
+def measure_lexical(data: DevSet, options: Model) -> Scores:
+    """Measure a BM25 on a dataset of `LEXICAL_TASKS`."""
+    return LEXICAL_TASKS[data.task](data, Lexical(partial(teachers.build, options)))
 
 
 def facts(data: DevSet) -> dict[str, float]:

@@ -75,6 +75,8 @@ def _problem(error: YAMLError) -> str:
 def _disagreements(params: Params) -> Iterator[str]:
     if params.teacher not in params.teachers:
         yield f"teacher: {unknown('teacher', params.teacher, params.teachers)}"
+    if params.evaluate.lexical not in params.teachers:
+        yield f"evaluate.lexical: {unknown('teacher', params.evaluate.lexical, params.teachers)}"
     if params.student not in params.students:
         yield f"student: {unknown('student', params.student, params.students)}"
         return

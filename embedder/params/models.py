@@ -145,8 +145,9 @@ class Student(Model):
 
 
 class Evaluate(Model):
-    """The bootstrap of the intervals, and the seed of it and of the clusterings."""
+    """The bootstrap of the intervals, the seed of it and of the clusterings, and the teacher of the BM25 row."""
 
+    lexical: Name
     bootstrap_samples: Annotated[int, Field(ge=100)]
     confidence: Annotated[float, Field(gt=0.5, lt=1)]
     seed: Seed

@@ -129,7 +129,7 @@ def lsa(counts: "sparse.csr_matrix", weights: NDArray[np.float64], size: int, se
     """
     from sklearn.preprocessing import normalize
     from sklearn.utils.extmath import randomized_svd
-    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+    from threadpoolctl import threadpool_limits
 
     frequencies = counts.copy()
     frequencies.data = 1 + np.log(frequencies.data)
