@@ -38,7 +38,7 @@ def judge_candidates(
         queries: table `queries`; only texts are read.
         corpus: table `corpus`.
         held_out: ids of the passages that are positives of dev queries.
-        entry: the dataset's entry; label tasks have neither window nor margins, held-out passages nor near copies.
+        entry: the dataset's entry; label tasks have neither window nor margins nor near copies.
         rules: the rules that apply to it.
 
     Returns:
@@ -60,7 +60,7 @@ def judge_candidates(
         is_positive=is_positive,
         is_negative=_at_most(relevance, entry.negative_at),
         same_text=_same_text(query, passage, queries["text"].to_pylist(), texts),
-        held_out=_mask(run["passage_id"], held_out, not entry.labelled),
+        held_out=np.asarray(pc.is_in(run["passage_id"], held_out).to_numpy()),
         near_copy=_near_copies(query, passage, is_positive, pairs.positives(entry.positive_at), texts, rules),
     )
     refused_by = refusals(candidates, rules)
@@ -133,10 +133,6 @@ def _above(query: Ints, is_positive: NDArray[np.bool_]) -> Ints:
 
 def _at_most(relevance: Grades, bound: float | None) -> NDArray[np.bool_]:
     return np.zeros(len(relevance), dtype=bool) if bound is None else relevance <= bound
-
-
-def _mask(ids: pa.ChunkedArray, chosen: pa.Array, applies: bool) -> NDArray[np.bool_]:  # noqa: FBT001 - a fact, not a mode
-    return np.asarray(pc.is_in(ids, chosen).to_numpy()) if applies else np.zeros(len(ids), dtype=bool)
 
 
 def _same_text(query: Ints, passage: Ints, query_texts: list[str], texts: list[str]) -> NDArray[np.bool_]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from embedder import schemas
+from embedder.held_out import dev_positives
 from embedder.near_copies import shingle, similar_pairs
 from embedder.params.models import Dataset
 from embedder.texts import normalise, passage_text
@@ -45,12 +45,9 @@ def texts_of(queries: pa.Table, corpus: pa.Table, qrels: pa.Table, entry: Datase
         return Texts(by_split["train"], by_split["dev"], {}, frozenset())
     columns = corpus.to_pydict()
     joined = map(passage_text, columns["title"], columns["text"])
-    relevant = schemas.positives(qrels, entry.positive_at)
-    # The examples of a label are train queries: a dev query of the same label makes none of them a dev text.
-    dev = pa.array([] if entry.labelled else by_split["dev"], pa.string())
-    answers = relevant.filter(pc.is_in(relevant["query_id"], dev))
     passages = dict(zip(columns["passage_id"], joined, strict=True))
-    return Texts(by_split["train"], by_split["dev"], passages, frozenset(answers["passage_id"].to_pylist()))
+    answers = frozenset(dev_positives(queries, qrels, entry).to_pylist())
+    return Texts(by_split["train"], by_split["dev"], passages, answers)
 
 
 def contaminated(datasets: Mapping[str, Texts], threshold: float | None) -> dict[str, Contaminated]:

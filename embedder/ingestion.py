@@ -3,7 +3,6 @@
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 import pyarrow as pa
@@ -13,8 +12,6 @@ from embedder.errors import SourceError
 from embedder.identity import Passage, Qrel, Query, merge_passages, merge_qrels, merge_queries
 from embedder.labels import example_passages, label_passages
 from embedder.loaders import Reject, Source
-
-Kind = Literal["query", "passage", "qrel"]
 
 
 @dataclass(frozen=True)
@@ -116,13 +113,13 @@ def _usable(
 
 
 def _counts(kept: Mapping[str, int], merged: Mapping[str, int], rejects: Sequence[Reject]) -> dict[str, object]:
-    """Rows read = kept + merged + rejected, for each kind; a loader's own rejects count as read."""
+    """Count rows: read = kept + merged + rejected for queries, passages and qrels; a loader's other kinds are rejects."""
     refused: dict[str, Counter[str]] = {}
     for reject in rejects:
         refused.setdefault(reject.kind, Counter())[reject.reason] += 1
     rejected = {kind: sum(refused.get(kind, Counter()).values()) for kind in {*kept, *refused}}
     return {
-        "read": {kind: kept.get(kind, 0) + merged.get(kind, 0) + count for kind, count in rejected.items()},
+        "read": {kind: count + merged[kind] + rejected[kind] for kind, count in kept.items()},
         "kept": dict(kept),
         "merged": dict(merged),
         "rejected": rejected,

@@ -7,11 +7,6 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 
-def ranking(scores: NDArray[np.floating], ids: NDArray[np.integer]) -> Ints:
-    """Return the order of `scores`, best first; equal scores stand by ascending `ids`."""
-    return np.lexsort((ids, -scores)).astype(np.int64)
-
-
 def ndcg(gains: Floats, ideal: Floats) -> Floats:
     """Return nDCG with linear gains and a log2 discount (Jarvelin and Kekalainen 2002), as trec_eval computes it.
 

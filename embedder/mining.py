@@ -9,13 +9,21 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from embedder import schemas
+from embedder.params.models import Dataset
 from embedder.progress import track
 from embedder.teachers import Block, Teacher
 
 Ints = NDArray[np.int64]
 
 Always = Literal["nothing", "judged", "everything"]
-"""What a run holds whatever its depth: the judged passages for reranking, all of them for label tasks."""
+"""What a run holds whatever its depth."""
+
+
+def always_kept(entry: Dataset) -> Always:
+    """Return what a dataset's run holds whatever its depth: judged passages for reranking, labels where they are few."""
+    if entry.label_mode == "label":
+        return "everything"
+    return "judged" if entry.task == "reranking" else "nothing"
 
 
 @dataclass(frozen=True)

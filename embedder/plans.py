@@ -1,11 +1,12 @@
 """Which rows of which dataset make each step's batch: fixed by the seed, the weights and the recipe alone."""
 
-import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+
+from embedder.sampling import rng
 
 
 @dataclass(frozen=True)
@@ -60,7 +61,7 @@ def plan(datasets: Mapping[str, Rows], *, steps: int, batch_size: int, num_negat
     usable = {name: rows for name, rows in sorted(datasets.items()) if rows.query_ids and rows.weight > 0}
     share = quotas({name: rows.weight for name, rows in usable.items()}, steps)
     order = [name for name in usable for _ in range(share[name])]
-    generator(seed, "order").shuffle(order)
+    rng(seed, "order").shuffle(order)
     batches = {name: _batches(name, rows, batch_size, num_negatives, seed) for name, rows in usable.items()}
     return [Batch(step, name, *next(batches[name])) for step, name in enumerate(order)]
 
@@ -100,20 +101,14 @@ def draw(stored: Sequence[int], wanted: int, random: np.random.Generator) -> lis
     return [tuple(sorted(row[: min(wanted, n)].tolist())) for row, n in zip(ranked, numbers, strict=True)]
 
 
-def generator(seed: int, *parts: object) -> np.random.Generator:
-    """A random generator of its own for each combination of `parts`."""
-    digest = hashlib.sha256(repr((seed, *parts)).encode()).digest()
-    return np.random.default_rng(int.from_bytes(digest, "big"))
-
-
 def _batches(
     name: str, rows: Rows, batch_size: int, wanted: int, seed: int
 ) -> Iterator[tuple[int, tuple[int, ...], tuple[tuple[int, ...], ...]]]:
     """Epoch after epoch of one dataset: (epoch, rows, negatives) of each batch."""
     epoch = 0
     while True:
-        negatives = draw(rows.stored, wanted, generator(seed, name, epoch, "negatives"))
-        for batch in partition(rows.query_ids, batch_size, generator(seed, name, epoch, "rows")):
+        negatives = draw(rows.stored, wanted, rng(seed, name, str(epoch), "negatives"))
+        for batch in partition(rows.query_ids, batch_size, rng(seed, name, str(epoch), "rows")):
             chosen = tuple(batch.tolist())
             yield epoch, chosen, tuple(negatives[row] for row in chosen)
         epoch += 1

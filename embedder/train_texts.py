@@ -12,12 +12,11 @@ from embedder.texts import normalise, passage_text
 
 @dataclass(frozen=True)
 class Ingested:
-    """The tables of one dataset, and from which relevance on a passage is a positive."""
+    """The texts of one dataset, and the ids of the passages that are positives of its dev queries."""
 
     queries: pa.Table
     corpus: pa.Table
-    qrels: pa.Table
-    positive_at: float
+    dev_positives: pa.Array
 
 
 def train_texts(datasets: Mapping[str, Ingested]) -> tuple[list[str], dict[str, dict[str, int]]]:
@@ -51,12 +50,7 @@ def _add(tables: Ingested, held_out: AbstractSet[str], used: dict[str, str]) -> 
 
 def _dev_texts(tables: Ingested) -> list[str]:
     dev = tables.queries.filter(pc.equal(tables.queries.column("split"), "dev"))
-    bound = pa.scalar(tables.positive_at, pa.float32())  # as relevance is stored
-    positives = tables.qrels.filter(pc.greater_equal(tables.qrels.column("relevance"), bound))
-    wanted = positives.filter(pc.is_in(positives.column("query_id"), dev.column("query_id").combine_chunks()))
-    held = tables.corpus.filter(
-        pc.is_in(tables.corpus.column("passage_id"), wanted.column("passage_id").combine_chunks())
-    )
+    held = tables.corpus.filter(pc.is_in(tables.corpus.column("passage_id"), tables.dev_positives))
     return [*dev.column("text").to_pylist(), *_passages(held)]
 
 

@@ -85,7 +85,8 @@ def choose(
     kept = np.asarray(pc.equal(candidates["verdict"], "keep").to_numpy())
     refused = candidates["refused_by"].to_numpy()
     close = too_close(refused) & ((refused & BIT["is_positive"]) == 0)
-    is_negative = _judged_negatives(candidates, entry)
+    is_negative, is_neither = _graded(candidates, entry)
+    close |= is_neither
     passage_ids = candidates["passage_id"].to_pylist()
     positive_ids = judged["passage_id"].to_pylist()
     chosen = Chosen()
@@ -99,6 +100,9 @@ def choose(
             chosen.dropped.append((query.query_id, "", "no_positive_left"))
             continue
         rows = query.candidates[kept[query.candidates]]
+        neither = rows[is_neither[rows]]
+        chosen.dropped += [(query.query_id, passage_ids[row], "neither_relevant_nor_not") for row in neither.tolist()]
+        rows = rows[~is_neither[rows]]
         rows = _clean(chosen, query.query_id, rows, passage_ids, contaminated, "negative_near_dev")
         if len(rows) < settings.min_negatives and not entry.labelled:
             chosen.short += 1
@@ -115,11 +119,16 @@ def choose(
 
 
 def check_losses(dataset: str, chosen: Chosen, most: float) -> None:
-    """Refuse a dataset that loses more than a share `most` of its queries, or all of them.
+    """Refuse a dataset to train on that has no query, loses more than a share `most` of them, or all.
 
     Raises:
         TableError: names the reason that dominates.
     """
+    if not chosen.mined:
+        raise TableError(
+            f"dataset {dataset}: no query of its train split has a positive; correct its source or positive_at, "
+            f"or set datasets.{dataset}.weight: 0 to evaluate it only"
+        )
     reasons = Counter(reason for _, passage_id, reason in chosen.dropped if not passage_id)
     lost = sum(reasons.values())
     if not reasons or (lost <= most * chosen.mined and chosen.rows):
@@ -151,11 +160,14 @@ def _queries(candidates: pa.Table, judged: pa.Table, positive_at: float) -> Iter
         yield Query(query_id, relevant[firsts[i] : firsts[i + 1]], np.arange(starts[i], starts[i + 1]))
 
 
-def _judged_negatives(candidates: pa.Table, entry: Dataset) -> NDArray[np.bool_]:
+def _graded(candidates: pa.Table, entry: Dataset) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Say which candidates are judged negatives, and which are graded between a negative and a positive: neither."""
+    relevance = pc.fill_null(candidates["relevance"], np.nan).to_numpy()
+    below = relevance < np.float32(entry.positive_at)
     if entry.negative_at is None:
-        return np.zeros(candidates.num_rows, dtype=bool)
-    known = pc.less_equal(candidates["relevance"], pa.scalar(entry.negative_at, pa.float32()))
-    return np.asarray(pc.fill_null(known, False).to_numpy())
+        return np.zeros(len(relevance), dtype=bool), below
+    is_negative = relevance <= np.float32(entry.negative_at)
+    return is_negative, below & ~is_negative
 
 
 def _clean(

@@ -5,10 +5,9 @@ from embedder.cli.stage import Dataset, stage_app
 
 def filter_candidates(dataset: Dataset) -> None:
     """Give every mined candidate of DATASET a verdict, and the rules that refuse it."""
-    import pyarrow.compute as pc
-
     from embedder import files, layout, schemas
     from embedder.candidates import filter_report, judge_candidates
+    from embedder.held_out import dev_positives
     from embedder.params.load import dataset_of, load
 
     params = load()
@@ -16,9 +15,7 @@ def filter_candidates(dataset: Dataset) -> None:
     queries, corpus, qrels = schemas.read_ingested(dataset)
     run = schemas.read(layout.table("mine", dataset, "run"), schemas.RUN)
     judged = schemas.read(layout.table("mine", dataset, "judged"), schemas.JUDGED, schemas.metadata(run))
-    dev = queries.filter(pc.equal(queries["split"], "dev"))["query_id"].combine_chunks()
-    relevant = schemas.positives(qrels, entry.positive_at)
-    held_out = relevant.filter(pc.is_in(relevant["query_id"], dev))["passage_id"].combine_chunks()
+    held_out = dev_positives(queries, qrels, entry)
     candidates = judge_candidates(run, judged, queries, corpus, held_out, entry, params.filter_of(dataset))
     report = filter_report(candidates, judged, entry)
     with files.replacing(layout.folder("filter", dataset)) as folder:

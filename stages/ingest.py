@@ -16,8 +16,11 @@ def ingest(dataset: Dataset) -> None:
     path = Path(entry.path)
     if not path.exists():
         raise SourceError(f"datasets.{dataset}.path: there is no {path}; correct it in {layout.PARAMS}")
-    source = loaders.load(entry.source, path)
-    tables = settle(source, entry.task, entry.positive_at, entry.label_mode)
+    try:
+        source = loaders.load(entry.source, path)
+        tables = settle(source, entry.task, entry.positive_at, entry.label_mode)
+    except SourceError as error:
+        raise SourceError(f"datasets.{dataset}: {error}") from error
     with files.replacing(layout.folder("ingest", dataset)) as folder:
         schemas.write(folder / "queries.parquet", schemas.QUERIES, tables.queries)
         schemas.write(folder / "corpus.parquet", schemas.CORPUS, tables.corpus)

@@ -26,7 +26,8 @@ def materialize() -> None:
                 layout.table("mine", name, "judged"), schemas.JUDGED, {"revision": made_by["revision"]}
             )
             chosen = choose(candidates, judged, entry, settings, contaminated[name])
-            check_losses(name, chosen, settings.max_dropped_share)
+            if entry.weight:
+                check_losses(name, chosen, settings.max_dropped_share)
             dropped += [(name, *row) for row in chosen.dropped]
             counts[name] = {**chosen.report(), **made_by}
             tables = shards.Texts(ingested[name][0], ingested[name][1], candidates, judged)

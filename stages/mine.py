@@ -8,7 +8,6 @@ def mine(dataset: Dataset) -> None:
     import pyarrow.compute as pc
 
     from embedder import files, layout, mining, schemas, teachers
-    from embedder.errors import TableError
     from embedder.params.load import dataset_of, load
     from embedder.texts import passage_text
 
@@ -18,8 +17,6 @@ def mine(dataset: Dataset) -> None:
     relevant = schemas.positives(qrels, entry.positive_at)
     train = queries.filter(pc.equal(queries.column("split"), "train"))
     minable = train.filter(pc.is_in(train.column("query_id"), relevant.column("query_id").combine_chunks()))
-    if not minable.num_rows:
-        raise TableError(f"dataset {dataset}: no query of the train split has a positive; nothing can be mined")
     columns = corpus.to_pydict()
     texts = [passage_text(*pair) for pair in zip(columns["title"], columns["text"], strict=True)]
     teacher = teachers.build(params.teachers[params.teacher], texts)
@@ -32,7 +29,7 @@ def mine(dataset: Dataset) -> None:
         prompts=minable.column("text").to_pylist(),
         positive_at=entry.positive_at,
         depth=params.mine.depth,
-        always="everything" if entry.labelled else "judged" if entry.task == "reranking" else "nothing",
+        always=mining.always_kept(entry),
         what=f"mine {dataset}: queries",
         metadata=made_by,
     )

@@ -1,5 +1,6 @@
 """A whole tiny project in a folder: a made-up package to read, tiny parameters, this repository's stages and dvc.yaml."""
 
+import hashlib
 import os
 import shutil
 import subprocess
@@ -104,6 +105,13 @@ def run(folder: Path, *arguments: str, **environment: str) -> subprocess.Complet
     }
     command = [sys.executable, "-m", *arguments]
     return subprocess.run(command, cwd=folder, env=environ, capture_output=True, text=True, check=False)
+
+
+def outputs(folder: Path) -> dict[str, str]:
+    """Hash every file below data/, less the cache."""
+    data = folder / "data"
+    files = sorted(p for p in data.rglob("*") if p.is_file() and p.relative_to(data).parts[0] != "cache")
+    return {p.relative_to(data).as_posix(): hashlib.sha256(p.read_bytes()).hexdigest() for p in files}
 
 
 def dataset(view: str, packages: Sequence[str] = (PACKAGE,)) -> dict[str, Any]:

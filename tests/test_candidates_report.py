@@ -66,3 +66,10 @@ def test_quantiles_of_nothing_are_none() -> None:
     """Nothing has no median."""
     assert quantiles(tables.ints()) is None
     assert quantiles(tables.ints(1, 2, 3)) == {"min": 1, "q25": 1.5, "median": 2, "q75": 2.5, "max": 3}
+
+
+def test_a_dataset_without_a_mined_query_reports_zeros() -> None:
+    """A dataset that is only evaluated has neither run nor judged rows; its report says so."""
+    report = _report([], [])
+    assert (report["candidates"], report["queries"], report["queries_without_negatives"]) == (0, 0, 0)
+    assert report["kept_per_query"] is None

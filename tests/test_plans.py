@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from embedder.plans import Batch, Rows, draw, generator, partition, plan, quotas
+from embedder.plans import Batch, Rows, draw, partition, plan, quotas
+from embedder.sampling import rng
 
 
 def dataset(rows: int, *, weight: float = 1.0, stored: int = 5, rows_of_query: int = 1) -> Rows:
@@ -46,7 +47,7 @@ def test_a_dataset_does_not_change_another_ones_batches() -> None:
 @given(st.integers(1, 60), st.integers(2, 9), st.integers(1, 4), st.integers(0, 99))
 def test_an_epoch_uses_every_row_once(rows: int, batch_size: int, rows_of_query: int, seed: int) -> None:
     """An epoch's batches hold every row once, in the fewest batches, whose sizes differ by at most one."""
-    batches = partition(dataset(rows, rows_of_query=rows_of_query).query_ids, batch_size, generator(seed))
+    batches = partition(dataset(rows, rows_of_query=rows_of_query).query_ids, batch_size, rng(seed))
     assert sorted(np.concatenate(batches).tolist()) == list(range(rows))
     sizes = [len(batch) for batch in batches]
     assert max(sizes) <= batch_size
@@ -58,7 +59,7 @@ def test_an_epoch_uses_every_row_once(rows: int, batch_size: int, rows_of_query:
 def test_a_query_is_twice_in_a_batch_only_if_it_must(rows: int, batch_size: int, rows_of_query: int, seed: int) -> None:
     """A batch holds two rows of a query only where the query has more rows than the epoch has batches."""
     query_ids = dataset(rows, rows_of_query=rows_of_query).query_ids
-    batches = partition(query_ids, batch_size, generator(seed))
+    batches = partition(query_ids, batch_size, rng(seed))
     most = -(-rows_of_query // len(batches))
     assert all(max(Counter(query_ids[row] for row in batch).values()) <= most for batch in batches)
 
@@ -87,7 +88,7 @@ def test_no_rows_or_no_weight_means_no_batch(left_out: Rows) -> None:
 @given(st.lists(st.integers(0, 9), min_size=1, max_size=20), st.integers(0, 9), st.integers(0, 99))
 def test_negatives_are_drawn_without_replacement(stored: list[int], wanted: int, seed: int) -> None:
     """Each row draws what is wanted or all it has, distinct and within what is stored."""
-    for count, drawn in zip(stored, draw(stored, wanted, generator(seed)), strict=True):
+    for count, drawn in zip(stored, draw(stored, wanted, rng(seed)), strict=True):
         assert len(set(drawn)) == len(drawn) == min(wanted, count)
         assert all(0 <= one < count for one in drawn)
         assert list(drawn) == sorted(drawn)

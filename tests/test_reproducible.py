@@ -1,6 +1,5 @@
 """Same input, same bytes: two projects in two folders, with other hash seeds and thread counts."""
 
-import hashlib
 from pathlib import Path
 
 from embedder import layout
@@ -17,9 +16,7 @@ def build(folder: Path, hash_seed: str, threads: str) -> dict[str, str]:
         for dataset in ["docs", "code"] if stage in layout.PER_DATASET else [""]:
             done = project.run(root, f"stages.{stage}", *filter(None, [dataset]), **environment)
             assert done.returncode == 0, done.stderr
-    data = root / "data"
-    files = sorted(p for p in data.rglob("*") if p.is_file() and p.relative_to(data).parts[0] != "cache")
-    return {p.relative_to(data).as_posix(): hashlib.sha256(p.read_bytes()).hexdigest() for p in files}
+    return project.outputs(root)
 
 
 def test_two_runs_write_equal_bytes(tmp_path: Path) -> None:

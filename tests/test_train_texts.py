@@ -13,8 +13,7 @@ def dataset(**changes: pa.Table) -> Ingested:
     parts: dict[str, Any] = {
         "queries": tables.queries({"q1": "how to sort", "q2": "how to read"}, {"q3": "how to write"}),
         "corpus": tables.corpus({"p1": "Sorting.", "p2": "Reading.", "p3": "Writing."}),
-        "qrels": tables.qrels([("q1", "p1", 1.0), ("q3", "p3", 1.0), ("q3", "p2", 0.0)]),
-        "positive_at": 1.0,
+        "dev_positives": pa.array(["p3"]),
     }
     return Ingested(**(parts | changes))
 
@@ -31,7 +30,7 @@ def test_a_text_held_out_in_one_dataset_is_held_out_in_all() -> None:
     other = dataset(
         queries=tables.queries({"a": "HOW  to write"}),
         corpus=tables.corpus({"b": "writing.", "c": "Sorting.", "d": "New."}),
-        qrels=tables.qrels([("a", "c", 1.0)]),
+        dev_positives=pa.array([], pa.string()),
     )
     texts, counts = train_texts({"docs": dataset(), "other": other})
     assert texts == ["New.", "Reading.", "Sorting.", "how to read", "how to sort"]

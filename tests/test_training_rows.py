@@ -77,8 +77,15 @@ def test_judged_negatives_are_drawn_first() -> None:
     """A judged negative is drawn before better ranks that nobody judged."""
     run = {"q": [*_keep(*"abcde"), ("z", "keep", 0.0)]}
     assert _choose(run, {"q": ["p"]}, tables.settings())[1] == {("q", "p"): (["a", "b", "c", "z"], [])}
-    unknown = tables.entry(negative_at=None)
-    assert _choose(run, {"q": ["p"]}, tables.settings(), entry=unknown)[1] == {("q", "p"): (list("abcd"), [])}
+
+
+def test_a_grade_between_is_neither_positive_nor_negative() -> None:
+    """A candidate graded between negative_at and positive_at is never a negative: it is listed, and masked."""
+    run = {"q": [("z", "keep", 0.5), *_keep(*"abcde")]}
+    for graded in (tables.entry(positive_at=1, negative_at=0), tables.entry(positive_at=1, negative_at=None)):
+        chosen, rows = _choose(run, {"q": ["p"]}, tables.settings(), entry=graded)
+        assert rows == {("q", "p"): (list("abcd"), ["z"])}
+        assert chosen.dropped == [("q", "z", "neither_relevant_nor_not")]
 
 
 @pytest.mark.parametrize("verdict", VERDICTS)
@@ -223,3 +230,9 @@ def test_a_dataset_that_loses_everything_fails() -> None:
     with pytest.raises(TableError, match="2 of 2 queries are lost, 2 of them for no_positive_left") as raised:
         check_losses("d", _lost(0, no_positive_left=2), 1.0)
     assert "max_dropped_share" not in str(raised.value)
+
+
+def test_a_dataset_that_cannot_be_mined_fails() -> None:
+    """A dataset to train on without a mined query fails, and the message says how to only evaluate it."""
+    with pytest.raises(TableError, match=r"dataset d: no query of its train split.*datasets\.d\.weight: 0"):
+        check_losses("d", Chosen(), 1.0)

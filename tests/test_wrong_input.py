@@ -25,7 +25,7 @@ MISTAKES: dict[str, tuple[str, Change, str]] = {
     "window beyond depth": ("filter", lambda _, p: p["filter"].update(max_rank=13), "raise mine.depth"),
     "missing path": ("ingest", lambda _, p: p["datasets"]["docs"].update(path="nowhere.csv"), "nowhere.csv"),
     "missing params": ("ingest", lambda f, _: (f / "params.yaml").unlink(), "params.yaml"),
-    "empty dataset": ("ingest", empty_package, "docs"),
+    "empty dataset": ("ingest", empty_package, f"finds nothing in {project.PACKAGE}"),
     "version other than the lock's": (
         "ingest",
         lambda f, _: (f / "requirements.lock").write_text(f"{project.PACKAGE}==2.0\n"),

@@ -77,6 +77,11 @@ class Row:
     needed: int | None
     note: str
 
+    @property
+    def name(self) -> str:
+        """What the row is about, in words: a dataset, all datasets of a task, or AVG."""
+        return self.dataset or (self.task if self.task == AVERAGE else f"all {self.task}")
+
 
 def rows(measured: Sequence[Measured], settings: Evaluate) -> list[Row]:
     """Compare tuned with base on every dataset, every task, and on AVG, the plain mean of the four task rows.
@@ -112,7 +117,7 @@ def flat_metrics(table: Sequence[Row]) -> dict[str, float]:
 
 def write_rows(path: Path, table: Sequence[Row]) -> None:
     """Write the table as CSV, figures to six digits, nothing where there is none."""
-    names = [field.name for field in fields(Row)]
+    names = ["name", *(field.name for field in fields(Row))]
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(names)

@@ -83,6 +83,8 @@ def _disagreements(params: Params) -> Iterator[str]:
     wanted = student_of(params).recipe.num_negatives
     if wanted > params.materialize.num_negatives:
         yield f"students.{params.student}.recipe.num_negatives: draws {wanted} of {params.materialize.num_negatives} stored"
+    if not any(entry.weight for entry in params.datasets.values()):
+        yield "datasets: every weight is 0, so nothing would be trained; give one dataset a weight"
     for name in params.datasets:
         yield from _window(params, name)
     yield from _shared_sources(params)

@@ -56,7 +56,7 @@ def lines_to_show(lines: Sequence[dict[str, str]]) -> list[dict[str, str]]:
 def shown(line: dict[str, str]) -> Result:
     """Turn a line into what a reader sees: four digits, signs, the interval in one cell, large numbers rounded."""
     return Result(
-        dataset=line["dataset"] or (line["task"] if line["task"] == "AVG" else f"all {line['task']}"),
+        dataset=line["name"],
         task=line["task"],
         metric=line["metric"],
         queries=f"{int(line['queries']):,}",

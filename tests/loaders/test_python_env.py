@@ -26,7 +26,7 @@ VIEWS: tuple[View, ...] = get_args(View)
 DIGESTS = {
     "pydoc-search": "142fb50e18dcf93491cc0a754ab1b858cb6acebe5afae36c5ffd03614d524d7d",
     "code-search": "f4775f7da3ee54b91271e1fb3c830db345e9a174723b73d0ec5898947fbb6c1d",
-    "see-also": "fcfee2aba030af496a111dcfe1de478d3be4e4c669363b664cb6a409bf695f67",
+    "see-also": "a99938d1164f915ca7e1c8794ca9cf527af8293fdd086464e5d3fcd7e450d734",
     "doc-similarity": "f74bfe17545a7c7c451961014026c8fc4254ba0c7586f35f4914c4f2c46619e9",
     "package-topic": "1290cc8c43d41367c44e4a7ba7b5308df26097e7d6f3400435cf2f360cbf3ae4",
     "module-cluster": "7d9f52dca778557a787db62035754fc46c1e4827df5dc1ed61b60bacb49fb5b3",

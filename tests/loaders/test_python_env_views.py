@@ -121,8 +121,8 @@ def test_links_lie_on_one_side_of_the_split() -> None:
     assert reasons(rows) == {"straddles the split": 2, "equal summaries": 1, "no link": 3}
 
 
-def test_train_queries_are_not_judged_against_dev_summaries() -> None:
-    """A dev summary is no negative of a train query; a dev query without any negative is refused."""
+def test_queries_are_judged_against_their_side_of_the_split() -> None:
+    """No summary of the other side is a query's negative; a dev query without any negative is refused."""
     rows = see_also(
         entries(
             [
@@ -130,14 +130,16 @@ def test_train_queries_are_not_judged_against_dev_summaries() -> None:
                 definition("p.m:b", "beta two"),
                 definition("p.m:c", "gamma three", see_also=["d"]),
                 definition("p.m:d", "delta four"),
+                definition("p.m:g", "eta seven"),
+                definition("p.m:h", "theta eight"),
                 definition("p.n:e", "epsilon five", see_also=["f"]),
                 definition("p.n:f", "zeta six"),
             ],
-            dev=["p.m.c", "p.m.d", "p.n.e", "p.n.f"],
+            dev=["p.m.c", "p.m.d", "p.m.g", "p.n.e", "p.n.f"],
         )
     )
-    assert judged(rows, "p.m.a") == {"p.m.b": 1.0}
-    assert judged(rows, "p.m.c") == {"p.m.d": 1.0, "p.m.a": 0.0, "p.m.b": 0.0}
+    assert judged(rows, "p.m.a") == {"p.m.b": 1.0, "p.m.h": 0.0}
+    assert judged(rows, "p.m.c") == {"p.m.d": 1.0, "p.m.g": 0.0}
     assert reasons(rows)["nothing to rank"] == 1
 
 

@@ -57,7 +57,7 @@ def load(options: Model, path: Path) -> "Source":
 
     chosen = cast("Options", options)
     found = packages.installed(chosen.packages, path, chosen.versions)
-    every = definitions.read(found)
+    every = definitions.read(found, chosen.versions)
     made = _view(chosen, found, every) if every.rows else rows.Rows()
     if not made.queries:
         raise SourceError(

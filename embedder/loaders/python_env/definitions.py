@@ -8,6 +8,7 @@ import zlib
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Literal
 
 from embedder import layout, near_copies, texts
 from embedder.loaders import Reject
@@ -37,9 +38,13 @@ class Definitions:
         return [split_of(group, dev_share) for group in self.groups]
 
 
-def read(packages: Sequence[Package]) -> Definitions:
-    """Parse the packages, or read what an earlier call parsed of the same versions with the same code."""
-    path = layout.CACHE / "python-env" / f"{_key(packages)}.json.gz"
+def read(packages: Sequence[Package], versions: Literal["locked", "any"]) -> Definitions:
+    """Parse the packages, or read what an earlier call parsed of the same files with the same code.
+
+    A locked version stands for its files; with `any`, a package under development keeps its version while they change.
+    """
+    files = [] if versions == "locked" else [_stat(path) for package in packages for path in package.files()]
+    path = layout.CACHE / "python-env" / f"{_key(packages, files)}.json.gz"
     cached = _cached(path)
     if cached is not None:
         return cached
@@ -55,10 +60,14 @@ def _parse(packages: Sequence[Package]) -> Definitions:
     return Definitions(rows, group_ids(rows), rejects, sum(p.undocumented for p in parsed))
 
 
-def _key(packages: Sequence[Package]) -> str:
-    """Hash the versions and every source file that the result depends on."""
+def _stat(path: Path) -> tuple[str, int, int]:
+    return str(path), path.stat().st_size, path.stat().st_mtime_ns
+
+
+def _key(packages: Sequence[Package], files: Sequence[tuple[str, int, int]]) -> str:
+    """Hash the versions, the files where versions do not stand for them, and all the code that makes the result."""
     sources = [*sorted(Path(__file__).parent.glob("*.py")), Path(near_copies.__file__), Path(texts.__file__)]
-    key = hashlib.sha256(json.dumps([[p.distribution, p.name, p.version] for p in packages]).encode())
+    key = hashlib.sha256(json.dumps([[[p.distribution, p.name, p.version] for p in packages], files]).encode())
     for source in sources:
         key.update(source.read_bytes())
     return key.hexdigest()[:32]

@@ -27,6 +27,10 @@ class Package:
     version: str
     root: Path
 
+    def files(self) -> list[Path]:
+        """Every source file, in an order that no file system decides; a module of its own is one file."""
+        return [self.root] if self.root.is_file() else sorted(self.root.rglob("*.py"))
+
 
 def installed(names: Sequence[str], lock: Path, versions: Literal["locked", "any"]) -> list[Package]:
     """Find the packages of the distributions `names`, in the versions `lock` pins unless `any` will do.

@@ -83,8 +83,7 @@ class Parsed:
 def parse_package(package: Package) -> Parsed:
     """Parse every source file of a package; nothing is imported or run."""
     parsed = Parsed()
-    sources = [package.root] if package.root.is_file() else package.root.rglob("*.py")
-    files = {path.relative_to(package.root.parent).as_posix(): path for path in sources}
+    files = {path.relative_to(package.root.parent).as_posix(): path for path in package.files()}
     for file, path in sorted(files.items()):
         reason = refused_file(file)
         if reason:

@@ -63,12 +63,11 @@ def _positives(relations: Relations) -> tuple[dict[int, list[int]], list[Reject]
 
 
 def _negatives(relations: Relations, position: int, module: Sequence[int]) -> list[int]:
-    """Pick what is surely unrelated from the query's module, by a hash of the two ids.
+    """Pick what is surely unrelated from the query's module and side of the split, by a hash of the two ids.
 
-    A train query is not judged against dev summaries, for then they would be trained on; a dev query is against both.
+    A dev query judged against summaries that are trained on would be won by pushing down what was seen.
     """
     start = relations.entries[position]
-    sides = {start.split, "train"}
-    found = [other for other in module if relations.entries[other].split in sides and relations.far(position, other)]
+    found = [o for o in module if relations.entries[o].split == start.split and relations.far(position, o)]
     ids = {other: f"{start.definition.id}\t{relations.entries[other].definition.id}" for other in found}
     return sorted(found, key=lambda other: unit(ids[other]))[:MAX_NEGATIVES]
