@@ -190,9 +190,7 @@ def filter_report(candidates: pa.Table, judged: pa.Table, entry: Dataset) -> dic
     windows = known_false_negatives(
         np.asarray(pc.index_in(relevant["query_id"], query_ids).to_numpy(), dtype=np.int64),
         np.asarray(pc.fill_null(relevant["rank"], 0).to_numpy(), dtype=np.int64),
-        np.bincount(
-            pc.index_in(candidates["query_id"], query_ids).to_numpy().astype(np.int64), minlength=len(query_ids)
-        ),
+        _run_lengths(candidates, query_ids),
         () if entry.labelled else WINDOWS,
     )
     return {
@@ -207,6 +205,14 @@ def filter_report(candidates: pa.Table, judged: pa.Table, entry: Dataset) -> dic
         "scores_positive": quantiles(relevant["score"].to_numpy()),
         "known_false_negatives": [asdict(window) for window in windows],
     }
+
+
+def _run_lengths(candidates: pa.Table, query_ids: pa.Array) -> Ints:
+    """Count the rows of each query up to the run's depth: judged passages that lie deeper leave gaps in the ranks."""
+    query = np.asarray(pc.index_in(candidates["query_id"], query_ids).to_numpy(), dtype=np.int64)
+    starts = np.flatnonzero(np.diff(query, prepend=-1))
+    place = np.arange(len(query)) - np.repeat(starts, np.diff(np.append(starts, len(query)))) + 1
+    return np.bincount(query[candidates["rank"].to_numpy() == place], minlength=len(query_ids))
 
 
 def quantiles(values: NDArray[Any]) -> dict[str, float] | None:

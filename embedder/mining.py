@@ -6,6 +6,7 @@ from typing import Literal
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from embedder import schemas
@@ -121,18 +122,22 @@ def scored_queries(block: Block, corpus: int) -> list[Scored]:
     return out
 
 
+def minable(queries: pa.Table, qrels: pa.Table, positive_at: float) -> pa.Table:
+    """Return the queries of the train split that have a positive; dev queries are never mined."""
+    train = queries.filter(pc.equal(queries["split"], "train"))
+    answered = schemas.positives(qrels, positive_at)["query_id"]
+    return train.filter(pc.is_in(train["query_id"], answered.combine_chunks()))
+
+
 def mine(
     teacher: Teacher,
     queries: pa.Table,
     passage_ids: Sequence[str],
-    judgements: Sequence[Judgements],
-    *,
-    prompts: Sequence[str],
-    positive_at: float,
+    qrels: pa.Table,
+    entry: Dataset,
     depth: int,
-    always: Always,
+    made_by: dict[str, str],
     what: str,
-    metadata: dict[str, str],
 ) -> tuple[pa.Table, pa.Table]:
     """Rank the corpus for every query.
 
@@ -140,23 +145,25 @@ def mine(
         teacher: has indexed the corpus in the order of `passage_ids`.
         queries: the queries to mine, in order.
         passage_ids: sorted.
-        judgements: for each query its judged passages.
-        prompts: for each query the text the teacher reads.
-        positive_at: the relevance from which a passage is a positive.
+        qrels: the judgements, of other queries too.
+        entry: the dataset's entry.
         depth: how many non-positives a run keeps.
-        always: what a run holds whatever its depth.
+        made_by: what the tables say of themselves, see `schemas.metadata`.
         what: the words before the count in the progress line.
-        metadata: what the tables say of themselves, see `schemas.metadata`.
 
     Returns:
         The tables `run` and `judged`.
     """
-    ranked: list[Ranked] = []
-    blocks = (one for block in teacher.score(prompts) for one in scored_queries(block, len(passage_ids)))
-    for scored, judged in zip(track(blocks, len(prompts), what), judgements, strict=True):
-        ranked.append(rank(scored, judged, positive_at, depth, always))
-    query_ids = queries.column("query_id").to_pylist()
-    return _run(query_ids, passage_ids, ranked, metadata), _judged(query_ids, passage_ids, judgements, ranked, metadata)
+    query_ids = queries["query_id"].to_pylist()
+    judgements = judgements_of(query_ids, passage_ids, qrels)
+    blocks = teacher.score(queries["text"].to_pylist())
+    scores = (one for block in blocks for one in scored_queries(block, len(passage_ids)))
+    always = always_kept(entry)
+    ranked = [
+        rank(scored, judged, entry.positive_at, depth, always)
+        for scored, judged in zip(track(scores, len(query_ids), what), judgements, strict=True)
+    ]
+    return _run(query_ids, passage_ids, ranked, made_by), _judged(query_ids, passage_ids, judgements, ranked, made_by)
 
 
 def judgements_of(query_ids: Sequence[str], passage_ids: Sequence[str], qrels: pa.Table) -> list[Judgements]:

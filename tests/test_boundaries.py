@@ -131,3 +131,9 @@ materialize()
         "report.json",
         "train",
     ]
+
+
+def test_no_lock_of_a_run_or_of_uv_is_tracked() -> None:
+    """dvc.lock is each user's own, and uv.lock records index addresses: neither is in git."""
+    done = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert not {"dvc.lock", "uv.lock"} & {Path(name).name for name in done.stdout.splitlines()}

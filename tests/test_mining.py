@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from embedder import schemas
-from embedder.mining import Always, Judgements, judgements_of, mine
+from embedder.mining import Always, judgements_of, minable, mine
 from embedder.teachers import Block
 from tests import tables
 
@@ -87,18 +87,19 @@ def _mined(case: Case, always: Always) -> tuple[Rows, dict[tuple[str, str], tupl
         Made(case.scores, case.floors),
         tables.queries(dict.fromkeys(case.query_ids, "text")),
         case.passage_ids,
-        judgements_of(case.query_ids, case.passage_ids, qrels),
-        prompts=["text"] * len(case.query_ids),
-        positive_at=1.0,
-        depth=case.depth,
-        always=always,
-        what="mine",
-        metadata=tables.MADE_BY,
+        qrels,
+        tables.entry(_TASKS[always]),
+        case.depth,
+        tables.MADE_BY,
+        "mine",
     )
     assert schemas.metadata(run) == schemas.metadata(judged) == tables.MADE_BY
     rows = [(r["query_id"], r["rank"], r["passage_id"], r["score"]) for r in run.to_pylist()]
     facts = {(r["query_id"], r["passage_id"]): (r["relevance"], r["score"], r["rank"]) for r in judged.to_pylist()}
     return rows, facts
+
+
+_TASKS: dict[Always, str] = {"nothing": "retrieval", "judged": "reranking", "everything": "classification"}
 
 
 def _ranking(case: Case, query: int) -> list[int]:
@@ -184,31 +185,32 @@ def test_no_queries_give_empty_tables() -> None:
         Made([], []),
         tables.queries({}),
         ["p"],
-        [],
-        prompts=[],
-        positive_at=1.0,
-        depth=3,
-        always="nothing",
-        what="mine",
-        metadata=tables.MADE_BY,
+        tables.qrels([]),
+        tables.entry(),
+        3,
+        tables.MADE_BY,
+        "mine",
     )
     assert [table.num_rows for table in found] == [0, 0]
 
 
 def test_a_teacher_that_skips_a_query_is_a_bug() -> None:
     """A teacher that yields fewer queries than it was asked can't shift its scores to the next ones."""
+
+    class Skipping(Made):
+        def score(self, queries: Sequence[str]) -> Iterator[Block]:
+            return super().score(queries[:1])
+
     with pytest.raises(ValueError, match="is longer"):
         mine(
-            Made([[1.0]], [0.0]),
-            tables.queries({"q": "x"}),
+            Skipping([[1.0]], [0.0]),
+            tables.queries({"q": "x", "r": "y"}),
             ["p"],
-            [Judgements(tables.ints(0), np.ones(1, np.float32))] * 2,
-            prompts=["x"],
-            positive_at=1.0,
-            depth=3,
-            always="nothing",
-            what="mine",
-            metadata=tables.MADE_BY,
+            tables.qrels([("q", "p", 1.0), ("r", "p", 1.0)]),
+            tables.entry(),
+            3,
+            tables.MADE_BY,
+            "mine",
         )
 
 
@@ -218,3 +220,10 @@ def test_judgements_are_sorted_and_of_mined_queries_only() -> None:
     first, second = judgements_of(["q1", "q2"], ["a", "b"], qrels)
     assert (first.passages.tolist(), second.passages.tolist()) == ([], [0, 1])
     assert second.positives(0.7).tolist() == [0, 1]
+
+
+def test_train_queries_with_a_positive_are_minable() -> None:
+    """Dev queries are never mined, and train queries without a positive cannot be."""
+    queries = tables.queries({"a": "x", "b": "y"}, {"c": "z"})
+    qrels = tables.qrels([("a", "p", 1.0), ("b", "p", 0.0), ("c", "p", 1.0)])
+    assert minable(queries, qrels, 1.0)["query_id"].to_pylist() == ["a"]
