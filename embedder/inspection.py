@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from embedder import layout, schemas
 from embedder.errors import EmbedderError, TableError, unknown
 from embedder.filters import BIT, VERDICTS
-from embedder.sampling import rng
+from embedder.seeds import rng
 from embedder.texts import passage_text
 
 # Enough to hold a mistyped name's neighbours; difflib is too slow for all names of a large dataset.

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from embedder.sampling import rng
+from embedder.seeds import rng
 
 
 @dataclass(frozen=True)

@@ -1,16 +1,11 @@
 """Draw negatives among what the rules kept: judged ones first, then by rank or at random with a seed per query."""
 
-import hashlib
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-
-def rng(seed: int, *names: str) -> np.random.Generator:
-    """Return a generator that depends on `seed` and `names` alone: not on order, workers or the hash seed."""
-    content = "\0".join((str(seed), *names)).encode()
-    return np.random.default_rng(int.from_bytes(hashlib.sha256(content).digest()[:16], "big"))
+from embedder.seeds import rng
 
 
 def draw(

@@ -13,7 +13,8 @@ from embedder.decontamination import Contaminated
 from embedder.errors import TableError
 from embedder.filters import BIT, too_close
 from embedder.params.models import Dataset, Materialize
-from embedder.sampling import draw, rng
+from embedder.sampling import draw
+from embedder.seeds import rng
 
 Ints = NDArray[np.int64]
 

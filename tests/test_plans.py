@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from embedder.plans import Batch, Rows, draw, partition, plan, quotas
-from embedder.sampling import rng
+from embedder.seeds import rng
 
 
 def dataset(rows: int, *, weight: float = 1.0, stored: int = 5, rows_of_query: int = 1) -> Rows:
