@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from embedder import schemas
+from embedder import languages, schemas
 from embedder.filters import BIT, KEEP, VERDICTS, Candidates, refusals, verdicts
 from embedder.leak import WINDOWS, known_false_negatives
 from embedder.near_copies import are_similar, shingle
@@ -61,7 +61,7 @@ def judge_candidates(
         is_negative=_at_most(relevance, entry.negative_at),
         same_text=_same_text(query, passage, queries["text"].to_pylist(), texts),
         held_out=np.asarray(pc.is_in(run["passage_id"], held_out).to_numpy()),
-        near_copy=_near_copies(query, passage, is_positive, pairs.positives(entry.positive_at), texts, rules),
+        near_copy=_near_copies(query, passage, is_positive, pairs.positives(entry.positive_at), texts, entry, rules),
     )
     refused_by = refusals(candidates, rules)
     columns = {
@@ -94,7 +94,8 @@ class _Judged:
         self.passage = _index(judged, corpus, "passage_id")
         # float32 as it is stored, so that a bound of 0.7 and a grade of 0.7 compare as equal.
         self.grade = judged["relevance"].to_numpy()
-        self.score = judged["score"].to_numpy().astype(np.float64)
+        # A score that nobody knows may be the lowest of all.
+        self.score = pc.fill_null(judged["score"], -np.inf).to_numpy().astype(np.float64)
 
     def relevance(self, query: Ints, passage: Ints, corpus: int) -> Grades:
         """Return the relevance of each (query, passage), NaN where nobody judged it."""
@@ -105,7 +106,7 @@ class _Judged:
         return np.where(found, self.grade[order][at] if len(keys) else np.nan, np.nan)
 
     def lowest_positive(self, positive_at: float, queries: int) -> Floats:
-        """Return for each query the lowest score of its positives, NaN without any."""
+        """Return for each query the lowest score of its positives, NaN without any or where one has none."""
         lowest = np.full(queries, np.inf)
         chosen = self.grade >= positive_at
         np.minimum.at(lowest, self.query[chosen], self.score[chosen])
@@ -148,6 +149,7 @@ def _near_copies(
     is_positive: NDArray[np.bool_],
     positives: tuple[Ints, Ints],
     texts: list[str],
+    entry: Dataset,
     rules: Filter,
 ) -> NDArray[np.bool_]:
     """Say which rows are near copies of any positive of their query; positives themselves are not asked."""
@@ -160,7 +162,7 @@ def _near_copies(
     row = np.repeat(rows, counts)
     within = np.arange(len(row)) - np.repeat(np.cumsum(counts) - counts, counts)
     other = positives[1][np.repeat(first, counts) + within]
-    shingles = shingle(texts, rules.near_copy_unit, rules.near_copy_size)
+    shingles = shingle(texts, languages.of(entry.language).unit, rules.near_copy_size)
     out[row[are_similar(shingles, passage[row], other, rules.near_copy_jaccard)]] = True
     return out
 
@@ -177,8 +179,8 @@ def verdict_counts(candidates: pa.Table) -> Mapping[str, int]:
     return {verdict: counts.get(verdict, 0) for verdict in VERDICTS}
 
 
-def filter_report(candidates: pa.Table, judged: pa.Table, entry: Dataset) -> dict[str, Any]:
-    """Count what the rules did, per verdict and per rule, and what each window would have let through."""
+def filter_report(candidates: pa.Table, judged: pa.Table, entry: Dataset, rules: Filter) -> dict[str, Any]:
+    """Count what the rules did or could not do, per verdict and rule, and what each window would have let through."""
     refused_by = candidates["refused_by"].to_numpy()
     kept = candidates.filter(pc.equal(candidates["verdict"], KEEP))
     # Of all mined queries, also those for which nothing was retrieved.
@@ -198,13 +200,23 @@ def filter_report(candidates: pa.Table, judged: pa.Table, entry: Dataset) -> dic
         "candidates": candidates.num_rows,
         "verdicts": verdict_counts(candidates),
         "refused_by": {name: int(np.count_nonzero(refused_by & bit)) for name, bit in BIT.items()},
+        "margin_unknown": _margin_unknown(candidates, entry, rules),
         "queries": len(query_ids),
         "queries_without_negatives": int(np.count_nonzero(per_query == 0)),
         "kept_per_query": quantiles(per_query),
         "scores_kept": quantiles(kept["score"].to_numpy()),
-        "scores_positive": quantiles(relevant["score"].to_numpy()),
+        "scores_positive": quantiles(pc.drop_null(relevant["score"]).to_numpy()),
         "known_false_negatives": [asdict(window) for window in windows],
     }
+
+
+def _margin_unknown(candidates: pa.Table, entry: Dataset, rules: Filter) -> int:
+    """Count the rows that a margin would have been asked of, had their query's positives all had scores."""
+    if entry.labelled or (rules.absolute_margin is None and rules.relative_margin is None):
+        return 0
+    relevance = candidates["relevance"].to_numpy()
+    exempt = (relevance >= entry.positive_at) | _at_most(relevance, entry.negative_at)
+    return int(np.count_nonzero(candidates["margin"].is_null().to_numpy() & ~exempt))
 
 
 def _run_lengths(candidates: pa.Table, query_ids: pa.Array) -> Ints:

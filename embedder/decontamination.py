@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from embedder import languages
 from embedder.held_out import dev_positives
 from embedder.near_copies import shingle, similar_pairs
 from embedder.params.models import Dataset
@@ -28,6 +29,17 @@ class Texts:
     dev: Mapping[str, str]
     passages: Mapping[str, str]
     dev_positives: frozenset[str]
+    language: str | None
+
+    @property
+    def training_texts(self) -> list[str]:
+        """What may be trained on."""
+        return [*self.train.values(), *self.passages.values()]
+
+    @property
+    def dev_texts(self) -> list[str]:
+        """What is measured on."""
+        return [*self.dev.values(), *(self.passages[passage] for passage in sorted(self.dev_positives))]
 
 
 def texts_of(queries: pa.Table, corpus: pa.Table, qrels: pa.Table, entry: Dataset) -> Texts:
@@ -42,27 +54,30 @@ def texts_of(queries: pa.Table, corpus: pa.Table, qrels: pa.Table, entry: Datase
         for split in ("train", "dev")
     }
     if entry.label_mode == "label":
-        return Texts(by_split["train"], by_split["dev"], {}, frozenset())
+        return Texts(by_split["train"], by_split["dev"], {}, frozenset(), entry.language)
     columns = corpus.to_pydict()
     joined = map(passage_text, columns["title"], columns["text"])
     passages = dict(zip(columns["passage_id"], joined, strict=True))
     answers = frozenset(dev_positives(queries, qrels, entry).to_pylist())
-    return Texts(by_split["train"], by_split["dev"], passages, answers)
+    return Texts(by_split["train"], by_split["dev"], passages, answers, entry.language)
 
 
 def contaminated(datasets: Mapping[str, Texts], threshold: float | None) -> dict[str, Contaminated]:
-    """Find in each dataset what is a near copy (shingles of 5 words, Jaccard >= `threshold`) of any dev text of any.
+    """Find in each dataset what is a near copy (shingles of 5, Jaccard >= `threshold`) of any dev text of any.
 
-    A threshold of None finds nothing.
+    Shingles are of words, or of characters in languages without blanks. A text of one kind and a text of the other
+    are only copies if they are equal. A threshold of None finds nothing.
     """
     if threshold is None:
         return {name: Contaminated(frozenset(), frozenset()) for name in datasets}
-    train = _distinct(text for d in datasets.values() for text in [*d.train.values(), *d.passages.values()])
-    dev = _distinct(
-        text for d in datasets.values() for text in [*d.dev.values(), *(d.passages[p] for p in sorted(d.dev_positives))]
-    )
-    rows, _, _ = similar_pairs(shingle(train), shingle(dev), threshold)
-    close = {train[row] for row in set(rows.tolist())}
+    held_out = set(_distinct(text for texts in datasets.values() for text in texts.dev_texts))
+    close: set[str] = set()
+    for unit in ("word", "character"):
+        alike = [texts for texts in datasets.values() if languages.of(texts.language).unit == unit]
+        train = _distinct(text for texts in alike for text in texts.training_texts)
+        dev = _distinct(text for texts in alike for text in texts.dev_texts)
+        rows, _, _ = similar_pairs(shingle(train, unit), shingle(dev, unit), threshold)
+        close |= {train[row] for row in set(rows.tolist())} | held_out.intersection(train)
     return {
         name: Contaminated(
             frozenset(query for query, text in d.train.items() if normalise(text) in close),

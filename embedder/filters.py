@@ -24,7 +24,7 @@ class Candidates:
     Attributes:
         rank: the rank in the run, positives included; 1 is best.
         score: the teacher's score.
-        positive_score: the lowest score of the query's positives.
+        positive_score: the lowest score of the query's positives; NaN where one has none: then no margin refuses.
         positives_above: how many positives of the query rank above.
         is_positive: judged relevant.
         is_negative: judged not relevant.

@@ -1,6 +1,7 @@
 """What became of a query's candidates, read back for a person: few rows of tables of any size."""
 
 import difflib
+import math
 from bisect import bisect
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -25,12 +26,12 @@ _NEIGHBOURS = 5_000
 
 @dataclass(frozen=True)
 class Positive:
-    """A passage judged relevant; rank is None beyond the depth of the run."""
+    """A passage judged relevant; rank is None beyond the depth of the run, score where the teacher has none."""
 
     passage_id: str
     text: str
     relevance: float
-    score: float
+    score: float | None
     rank: int | None
 
 
@@ -42,7 +43,7 @@ class Candidate:
     text: str
     rank: int
     score: float
-    margin: float
+    margin: float | None
     verdict: str
     also: tuple[str, ...]
     relevance: float | None
@@ -209,10 +210,12 @@ def _by_query(rows: pa.Table) -> dict[str, list[dict[str, Any]]]:
 
 
 def _positives(rows: Sequence[Mapping[str, Any]], texts: Mapping[str, str]) -> tuple[Positive, ...]:
-    best_first = sorted(rows, key=lambda row: (-row["score"], row["passage_id"]))
+    def place(row: Mapping[str, Any]) -> tuple[float, str]:
+        return (math.inf if row["score"] is None else -row["score"]), row["passage_id"]
+
     return tuple(
         Positive(row["passage_id"], texts[row["passage_id"]], row["relevance"], row["score"], row["rank"])
-        for row in best_first
+        for row in sorted(rows, key=place)
     )
 
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from embedder import schemas
 from embedder.params.models import Dataset
 from embedder.progress import track
-from embedder.teachers import Block, Teacher
+from embedder.teachers import Block, Queries, Teacher
 
 Ints = NDArray[np.int64]
 
@@ -41,7 +41,7 @@ class Judgements:
 
 @dataclass(frozen=True)
 class Scored:
-    """The scores of one query: `passages` ascending; every other passage of the corpus has the score `floor`."""
+    """The scores of one query: `passages` ascending; every other passage has the score `floor`, -inf for unknown."""
 
     passages: Ints
     scores: NDArray[np.float32]
@@ -75,14 +75,16 @@ class Scored:
         return self.passages[chosen][order]
 
     def everything(self) -> "Scored":
-        """Return the same scores with no passage left to the floor."""
+        """Return the same scores with no passage left to the floor, unless nobody knows their scores."""
+        if np.isneginf(self.floor):
+            return self
         passages = np.arange(self.corpus)
         return Scored(passages, self.of(passages), np.float32(-np.inf), self.corpus)
 
 
 @dataclass(frozen=True)
 class Ranked:
-    """One query's part of the run and of the judged table; a judged rank of 0 lies beyond depth."""
+    """One query's part of the run and of the judged table; a judged rank of 0 lies beyond depth, -inf is no score."""
 
     passages: Ints
     ranks: Ints
@@ -92,7 +94,10 @@ class Ranked:
 
 
 def rank(scored: Scored, judged: Judgements, positive_at: float, depth: int, always: Always) -> Ranked:
-    """Keep of one query `depth` non-positives and every positive above the last of them, and what is `always` kept."""
+    """Keep of one query `depth` non-positives and every positive above the last of them, and what is `always` kept.
+
+    A passage without a score has no rank and is never kept.
+    """
     positives = judged.positives(positive_at)
     if always == "everything":
         scored, depth = scored.everything(), scored.corpus
@@ -101,12 +106,13 @@ def rank(scored: Scored, judged: Judgements, positive_at: float, depth: int, alw
     passages = best[np.cumsum(others) - others < depth]
     ranks = np.arange(1, len(passages) + 1)
     at = {passage: position for position, passage in enumerate(passages.tolist(), 1)}
+    judged_scores = scored.of(judged.passages)
     judged_ranks = np.array([at.get(passage, 0) for passage in judged.passages.tolist()], dtype=np.int64)
     if always == "judged":
-        deeper = judged.passages[judged_ranks == 0]
+        deeper = judged.passages[(judged_ranks == 0) & ~np.isneginf(judged_scores)]
         deep_ranks = np.array([scored.rank_of(passage) for passage in deeper.tolist()], dtype=np.int64)
         passages, ranks = np.append(passages, deeper), np.append(ranks, deep_ranks)
-    return Ranked(passages, ranks, scored.of(passages), scored.of(judged.passages), judged_ranks)
+    return Ranked(passages, ranks, scored.of(passages), judged_scores, judged_ranks)
 
 
 def scored_queries(block: Block, corpus: int) -> list[Scored]:
@@ -156,7 +162,7 @@ def mine(
     """
     query_ids = queries["query_id"].to_pylist()
     judgements = judgements_of(query_ids, passage_ids, qrels)
-    blocks = teacher.score(queries["text"].to_pylist())
+    blocks = teacher.score(Queries(query_ids, queries["text"].to_pylist()))
     scores = (one for block in blocks for one in scored_queries(block, len(passage_ids)))
     always = always_kept(entry)
     ranked = [
@@ -200,13 +206,14 @@ def _judged(
     metadata: dict[str, str],
 ) -> pa.Table:
     ranks = np.concatenate([one.judged_ranks for one in ranked]) if ranked else np.empty(0, np.int64)
+    scores = np.concatenate([one.judged_scores for one in ranked]) if ranked else np.empty(0, np.float32)
     columns = {
         "query_id": _repeat(query_ids, [len(one.passages) for one in judgements]),
         "passage_id": pa.array(passage_ids, pa.string()).take(_join([one.passages for one in judgements])),
         "relevance": pa.array(
             np.concatenate([one.relevance for one in judgements]) if judgements else [], pa.float32()
         ),
-        "score": pa.array(np.concatenate([one.judged_scores for one in ranked]) if ranked else [], pa.float32()),
+        "score": pa.array(scores, pa.float32(), mask=np.isneginf(scores)),
         "rank": pa.array(ranks, pa.int32(), mask=ranks == 0),
     }
     return schemas.build(schemas.JUDGED, columns, metadata)

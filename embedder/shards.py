@@ -99,7 +99,7 @@ def _columns(
         "positive": _encoded(own_ids, texts.passages),
         "positive_ids": _lists(positive_ids),
         "masked_ids": _lists(masked_ids),
-        "positive_score": pa.array(texts.judged_scores[[row.positive for row in rows]], pa.float32()),
+        "positive_score": pa.array(texts.judged_scores[[row.positive for row in rows]], pa.float32(), from_pandas=True),
         "negative_ids": _lists(negative_ids),
         "negatives": _lists(negative_ids, texts.passages),
         "negative_ranks": pa.ListArray.from_arrays(offsets, pa.array(texts.candidate_ranks[drawn], pa.int32())),

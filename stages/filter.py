@@ -16,8 +16,9 @@ def filter_candidates(dataset: Dataset) -> None:
     run = schemas.read(layout.table("mine", dataset, "run"), schemas.RUN)
     judged = schemas.read(layout.table("mine", dataset, "judged"), schemas.JUDGED, schemas.metadata(run))
     held_out = dev_positives(queries, qrels, entry)
-    candidates = judge_candidates(run, judged, queries, corpus, held_out, entry, params.filter_of(dataset))
-    report = filter_report(candidates, judged, entry)
+    rules = params.filter_of(dataset)
+    candidates = judge_candidates(run, judged, queries, corpus, held_out, entry, rules)
+    report = filter_report(candidates, judged, entry, rules)
     with files.replacing(layout.folder("filter", dataset)) as folder:
         schemas.write(folder / "candidates.parquet", schemas.CANDIDATES, candidates)
         files.write_json(folder / "report.json", report)

@@ -15,10 +15,12 @@ def mine(dataset: Dataset) -> None:
     asked = mining.minable(queries, qrels, entry.positive_at)
     columns = corpus.to_pydict()
     texts = [passage_text(*pair) for pair in zip(columns["title"], columns["text"], strict=True)]
-    teacher = teachers.build(params.teachers[params.teacher], texts)
+    given = layout.table("ingest", dataset, "given")
+    passages = teachers.Corpus(columns["passage_id"], texts, entry.language, given if given.exists() else None)
+    teacher = teachers.build(params.teachers[params.teacher], passages)
     made_by = {"teacher": params.teacher, "revision": teacher.revision, "depth": str(params.mine.depth)}
     what = f"mine {dataset}: queries"
-    run, judged = mining.mine(teacher, asked, columns["passage_id"], qrels, entry, params.mine.depth, made_by, what)
+    run, judged = mining.mine(teacher, asked, passages.ids, qrels, entry, params.mine.depth, made_by, what)
     dev = queries["split"].to_pylist().count("dev")
     report = made_by | {
         "queries": {
@@ -30,6 +32,7 @@ def mine(dataset: Dataset) -> None:
         "run_rows": run.num_rows,
         "judged_rows": judged.num_rows,
         "judged_beyond_depth": judged.column("rank").null_count,
+        "judged_without_score": judged.column("score").null_count,
     }
     with files.replacing(layout.folder("mine", dataset)) as folder:
         schemas.write(folder / "run.parquet", schemas.RUN, run)

@@ -214,12 +214,13 @@ def test_label_tasks_have_no_window(mode: str) -> None:
 
 
 def test_characters_find_near_copies_without_blanks() -> None:
-    """Where words have no blanks between them, shingles of characters refuse a near copy of a positive."""
+    """Where the dataset's language has no blanks, shingles of characters refuse a near copy of a positive."""
     texts = {"a": "検索モデルの微調整の手順", "b": "検索モデルの微調整の手順書", "c": "天気は晴れです"}
     case = Case({"q": "手順"}, texts, {("q", p): 1.0 for p in texts}, {("q", "a"): 1.0})
-    for unit, verdict in (("word", "keep"), ("character", "duplicates_positive")):
-        rules = tables.rules(near_copy_jaccard=0.8, near_copy_unit=unit, near_copy_size=3)
-        assert filtered(case, rules)["verdict"].to_pylist() == ["is_positive", verdict, "keep"]
+    rules = tables.rules(near_copy_jaccard=0.8, near_copy_size=3)
+    for language, verdict in ((None, "keep"), ("ja", "duplicates_positive")):
+        found = filtered(case, rules, tables.entry(language=language))
+        assert found["verdict"].to_pylist() == ["is_positive", verdict, "keep"]
 
 
 def test_a_title_is_part_of_the_same_text() -> None:

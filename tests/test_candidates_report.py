@@ -17,7 +17,7 @@ def _report(run: list[tuple[str, int, str, float]], judged: Judged) -> dict[str,
     queries, corpus = tables.queries({"q": "x", "r": "y"}), tables.corpus({"p": "a", "s": "b"})
     nobody = pa.array([], pa.string())
     found = judge_candidates(tables.run(run), facts, queries, corpus, nobody, tables.entry(), tables.rules())
-    return filter_report(found, facts, tables.entry())
+    return filter_report(found, facts, tables.entry(), tables.rules())
 
 
 def test_a_query_without_candidates_is_counted() -> None:
@@ -46,7 +46,7 @@ def test_the_report_adds_up() -> None:
     """Verdicts add up to the rows, every rule's count is at least its verdict's, kept scores are summed up."""
     found = filtered(EXAMPLE, STRICT)
     judged = tables.judged([("q", "a positive", 1.0, 5.0, 6)])
-    report: dict[str, Any] = filter_report(found, judged, tables.entry())
+    report: dict[str, Any] = filter_report(found, judged, tables.entry(), STRICT)
     assert sum(report["verdicts"].values()) == report["candidates"] == 10
     assert list(report["verdicts"]) == list(VERDICTS)
     assert all(report["refused_by"][name] >= report["verdicts"][name] for name in BIT)
@@ -58,7 +58,9 @@ def test_the_report_adds_up() -> None:
 def test_a_label_task_reports_no_windows() -> None:
     """Known false negatives of rank windows say nothing of a task that has none."""
     entry = tables.entry("clustering")
-    report = filter_report(filtered(EXAMPLE, STRICT, entry), tables.judged([("q", "a positive", 1, 5, 6)]), entry)
+    report = filter_report(
+        filtered(EXAMPLE, STRICT, entry), tables.judged([("q", "a positive", 1, 5, 6)]), entry, STRICT
+    )
     assert report["known_false_negatives"] == []
 
 

@@ -15,8 +15,9 @@ def _texts(
     dev: dict[str, str] | None = None,
     passages: dict[str, str] | None = None,
     dev_positives: tuple[str, ...] = (),
+    language: str | None = "en",
 ) -> Texts:
-    return Texts(train or {}, dev or {}, passages or {}, frozenset(dev_positives))
+    return Texts(train or {}, dev or {}, passages or {}, frozenset(dev_positives), language)
 
 
 def test_near_copies_of_another_datasets_dev_texts_are_found() -> None:
@@ -75,3 +76,27 @@ def test_labels_are_exempt_and_examples_are_not(mode: str, passages: dict[str, s
         tables.entry("clustering", label_mode=mode),
     )
     assert found == _texts({"t": "x"}, {"d": "y"}, passages)
+
+
+JAPANESE = "検索モデルの微調整の手順を説明する"
+
+
+def test_languages_without_blanks_are_compared_by_characters() -> None:
+    """A Japanese training query near a dev query is found where its language is known, and is one word otherwise."""
+    for language, found in (("ja", frozenset("a")), (None, frozenset())):
+        datasets = {
+            "e": _texts(dev={"d": JAPANESE}, language=language),
+            "t": _texts(train={"a": JAPANESE + "書", "b": "天気は晴れです"}, language=language),
+        }
+        assert contaminated(datasets, 0.8)["t"].queries == found
+
+
+@pytest.mark.parametrize(("left", "right"), [("ja", "en"), ("en", "ja"), (None, "zh")])
+@pytest.mark.parametrize("text", [JAPANESE, LONG, "short"])
+def test_equal_texts_are_found_whatever_the_languages(left: str | None, right: str | None, text: str) -> None:
+    """A training text and a dev positive that are equal but for case and blanks count, however each is shingled."""
+    datasets = {
+        "e": _texts(passages={"p": f"  {text.upper()}"}, dev_positives=("p",), language=left),
+        "t": _texts(train={"a": text}, passages={"q": text, "r": "another"}, language=right),
+    }
+    assert contaminated(datasets, 1.0)["t"] == Contaminated(frozenset("a"), frozenset("q"))

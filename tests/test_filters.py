@@ -79,6 +79,12 @@ def test_margins_are_right_for_negative_scores(changes: dict[str, float], kept: 
     assert _kept(_candidates([0.0, -1.0, -2.0, -2.5, -3.0], -2.0), **changes) == kept
 
 
+@pytest.mark.parametrize("margin", [{"absolute_margin": 5.0}, {"relative_margin": 1.0}])
+def test_margins_refuse_nothing_without_the_positives_score(margin: dict[str, float]) -> None:
+    """Where nobody knows the lowest positive's score, no candidate is too close to it."""
+    assert _kept(_candidates([3.0, 2.0, 1.0], np.nan), **margin) == [1, 2, 3]
+
+
 def test_judged_negatives_skip_window_scores_and_margins() -> None:
     """What was judged not relevant needs no guess, but must still be no copy, not held out, and not the query's text."""
     judged = replace(_candidates([3.0, 2.0, 1.0]), is_negative=np.array([True, True, False]))

@@ -46,6 +46,13 @@ def test_positives_come_best_first_with_those_beyond_depth() -> None:
     assert [(p.passage_id, p.rank, p.score) for p in first().positives] == [("p1", 1, 9.0), ("p2", None, 0.5)]
 
 
+def test_a_positive_without_a_score_comes_last(tmp_path: Path) -> None:
+    """What no run gave a score to stands below what has one, however bad."""
+    rows = [("q1", "p1", 1.0, None, None), ("q1", "p2", 1.0, -7.0, 3)]
+    schemas.write(tmp_path / layout.table("mine", "docs", "judged"), schemas.JUDGED, tables.judged(rows))
+    assert [(p.passage_id, p.score) for p in first().positives] == [("p2", -7.0), ("p1", None)]
+
+
 def test_queries_come_sorted() -> None:
     """Several queries are read at once and come in the order of their ids."""
     assert [q.query_id for q in Tables("docs").inspect(["q2", "q1"], 1.0)] == ["q1", "q2"]

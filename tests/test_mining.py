@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from embedder import schemas
 from embedder.mining import Always, judgements_of, minable, mine
-from embedder.teachers import Block
+from embedder.teachers import Block, Queries
 from tests import tables
 
 Rows = list[tuple[str, int, str, float]]
@@ -25,17 +25,16 @@ class Made:
     block: int = 2
     revision: str = "0" * 40
 
-    def score(self, queries: Sequence[str]) -> Iterator[Block]:
+    def score(self, queries: Queries) -> Iterator[Block]:
         """Yield blocks of `block` queries; passages are stored in descending order, to be sorted by who reads them."""
-        assert len(queries) == len(self.scores)
-        for start in range(0, len(queries), self.block):
-            part = range(start, min(start + self.block, len(queries)))
+        assert len(queries.ids) == len(queries.texts) == len(self.scores)
+        for start in range(0, len(self.scores), self.block):
+            part = range(start, min(start + self.block, len(self.scores)))
             stored = [
                 [p for p in reversed(range(len(self.scores[q]))) if self.scores[q][p] > self.floors[q] or p % 2]
                 for q in part
             ]
             yield Block(
-                start,
                 np.cumsum([0, *map(len, stored)]),
                 np.array([p for row in stored for p in row], dtype=np.int32),
                 np.array(
@@ -198,8 +197,8 @@ def test_a_teacher_that_skips_a_query_is_a_bug() -> None:
     """A teacher that yields fewer queries than it was asked can't shift its scores to the next ones."""
 
     class Skipping(Made):
-        def score(self, queries: Sequence[str]) -> Iterator[Block]:
-            return super().score(queries[:1])
+        def score(self, queries: Queries) -> Iterator[Block]:
+            return super().score(Queries(queries.ids[:1], queries.texts[:1]))
 
     with pytest.raises(ValueError, match="is longer"):
         mine(

@@ -72,7 +72,9 @@ def _heading(out: Console, mined: Mined) -> None:
 
 def _print_in_full(out: Console, mined: Mined, shown: Sequence[Candidate]) -> None:
     for positive in mined.positives:
-        facts = f"\nrank {_rank(positive)}, score {positive.score:.3f}, relevance {positive.relevance:g}: positive"
+        facts = (
+            f"\nrank {_rank(positive)}, score {_decimals(positive.score)}, relevance {positive.relevance:g}: positive"
+        )
         out.print(Text(facts, style=_STYLES["is_positive"]))
         _fields(out, {"id": positive.passage_id, "text": positive.text}, full=True)
     for candidate in shown:
@@ -96,7 +98,7 @@ def _positives(positives: Sequence[Positive], width: int) -> Table:
         width,
         {
             "rank": [Text(_rank(p)) for p in positives],
-            "score": [Text(f"{p.score:.3f}") for p in positives],
+            "score": [Text(_decimals(p.score)) for p in positives],
             "relevance": [Text(f"{p.relevance:g}") for p in positives],
             "positive": [Text(visible(p.passage_id)) for p in positives if width >= _WIDE],
             "text": [Text(one_line(p.text, width)) for p in positives],
@@ -110,7 +112,7 @@ def _candidates(candidates: Sequence[Candidate], width: int) -> Table:
         {
             "rank": [Text(str(c.rank)) for c in candidates],
             "score": [Text(f"{c.score:.3f}") for c in candidates],
-            "margin": [Text(f"{c.margin:.3f}") for c in candidates],
+            "margin": [Text(_decimals(c.margin)) for c in candidates],
             "judge": [_number(c.judge_score) for c in candidates],
             "verdict": [_verdict(c) for c in candidates],
             "also refused by": [Text(", ".join(c.also), style="dim") for c in candidates if width >= _MEDIUM],
@@ -137,7 +139,7 @@ def _table(width: int, columns: Mapping[str, Sequence[Text]]) -> Table:
 
 
 def _facts(candidate: Candidate) -> Text:
-    facts = Text(f"rank {candidate.rank}, score {candidate.score:.3f}, margin {candidate.margin:.3f}")
+    facts = Text(f"rank {candidate.rank}, score {candidate.score:.3f}, margin {_decimals(candidate.margin)}")
     if candidate.judge_score is not None:
         facts.append(f", judge {candidate.judge_score:g}")
     facts.append(": ").append_text(_verdict(candidate))
@@ -156,6 +158,10 @@ def _verdict(candidate: Candidate) -> Text:
 
 def _number(value: float | None) -> Text:
     return Text("" if value is None else f"{value:g}")
+
+
+def _decimals(value: float | None) -> str:
+    return "unknown" if value is None else f"{value:.3f}"
 
 
 def _rank(positive: Positive) -> str:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol, cast
 
 import numpy as np
@@ -12,7 +13,33 @@ from embedder.params.base import Model, module
 TEACHERS = {
     "bm25": "embedder.teachers.bm25",
     "bm25-reference": "embedder.teachers.bm25_reference",
+    "given": "embedder.teachers.given",
 }
+
+
+@dataclass(frozen=True)
+class Queries:
+    """What is asked, one entry a query."""
+
+    ids: Sequence[str]
+    texts: Sequence[str]
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """What is ranked, one entry a passage, sorted by id.
+
+    Attributes:
+        ids: the passage_ids.
+        texts: the joined texts.
+        language: ISO 639 code; None: words between blanks, as they are.
+        given: the table of the run that came with the source, None where none did.
+    """
+
+    ids: Sequence[str]
+    texts: Sequence[str]
+    language: str | None
+    given: Path | None
 
 
 @dataclass(frozen=True)
@@ -20,14 +47,12 @@ class Block:
     """The scores of consecutive queries, in CSR form: a passage that is not stored is not retrieved.
 
     Attributes:
-        start: the index of the first query.
         indptr: [queries + 1] where each query's passages start.
         passages: [n] indices into the corpus.
         scores: [n] float32, larger is better.
-        floor: [queries] the score of a passage that is not stored.
+        floor: [queries] the score of a passage that is not stored; -inf where nobody knows it.
     """
 
-    start: int
     indptr: NDArray[np.int64]
     passages: NDArray[np.int32]
     scores: NDArray[np.float32]
@@ -40,7 +65,7 @@ class Teacher(Protocol):
     revision: str
     """What fixes its scores: a commit or a content hash."""
 
-    def score(self, queries: Sequence[str]) -> Iterator[Block]:
+    def score(self, queries: Queries) -> Iterator[Block]:
         """Yield the scores of all `queries` in order, block by block."""
         ...
 
@@ -51,8 +76,8 @@ class TeacherModule(Protocol):
     Options: type[Model]
 
     @staticmethod
-    def build(options: Model, corpus: Sequence[str]) -> Teacher:
-        """Index `corpus`, the joined texts of passages sorted by passage_id.
+    def build(options: Model, corpus: Corpus) -> Teacher:
+        """Index `corpus`.
 
         Raises:
             TeacherError: the corpus cannot be indexed, or an engine is not installed.
@@ -60,7 +85,7 @@ class TeacherModule(Protocol):
         ...
 
 
-def build(options: Model, corpus: Sequence[str]) -> Teacher:
+def build(options: Model, corpus: Corpus) -> Teacher:
     """Index `corpus` with the teacher that `options` describe.
 
     Raises:

@@ -5,15 +5,15 @@ queries are `counts [queries, words] @ scores [words, passages]`.
 """
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from embedder.params.base import Model
-from embedder.teachers import Block
-from embedder.teachers.tokens import Bm25Options, corpus_words, revision, tokenize
+from embedder.teachers import Block, Corpus, Queries
+from embedder.teachers.tokens import Bm25Options, corpus_words, language_of, revision, tokenize
 
 _QUERIES = 256
 
@@ -27,31 +27,31 @@ class Options(Bm25Options):
 class Bm25:
     """The index of one corpus."""
 
-    def __init__(self, options: Options, corpus: Sequence[str]) -> None:
+    def __init__(self, options: Options, corpus: Corpus) -> None:
         import bm25s
         from scipy import sparse
 
-        words = corpus_words(corpus, options)
+        self._language = language_of(corpus, options)
+        words = corpus_words(corpus, self._language)
         # Sorted, because the order of words is the order of summation: the same bytes under any hash seed.
         self._word_ids = {word: i for i, word in enumerate(sorted({word for text in words for word in text}))}
         ids = [[self._word_ids[word] for word in text] for text in words]
         index = bm25s.BM25(k1=options.k1, b=options.b, delta=options.delta, method=options.method)
         index.index((ids, dict(self._word_ids)), show_progress=False)
-        shape = (len(corpus), len(self._word_ids))
+        shape = (len(words), len(self._word_ids))
         stored = (index.scores["data"], index.scores["indices"], index.scores["indptr"][: shape[1] + 1])
         self._scores = sparse.csc_matrix(stored, shape=shape).T.tocsr()
         # bm25l and bm25+ give a passage without the word a score too; bm25s stores the difference to it.
         absent = getattr(index, "nonoccurrence_array", None)
         self._absent = np.zeros(shape[1], np.float32) if absent is None else absent[: shape[1]]
-        self._options = options
-        self.revision = revision(options, "bm25s")
+        self.revision = revision(options, self._language, "bm25s")
 
-    def score(self, queries: Sequence[str]) -> Iterator[Block]:
+    def score(self, queries: Queries) -> Iterator[Block]:
         """Yield the scores of `queries`, block by block; passages that share no word are not retrieved."""
         from scipy import sparse
 
-        for start in range(0, len(queries), _QUERIES):
-            words = tokenize(queries[start : start + _QUERIES], self._options)
+        for start in range(0, len(queries.texts), _QUERIES):
+            words = tokenize(queries.texts[start : start + _QUERIES], self._language)
             counts = [Counter(self._word_ids[w] for w in text if w in self._word_ids) for text in words]
             rows = np.repeat(np.arange(len(words)), [len(count) for count in counts])
             columns = np.array([word for count in counts for word in count], dtype=np.int64)
@@ -61,17 +61,17 @@ class Bm25:
             query_words.sort_indices()
             found = (query_words @ self._scores).tocsr()
             found.sort_indices()
-            yield _block(start, found, (query_words @ self._absent).astype(np.float32))
+            yield _block(found, (query_words @ self._absent).astype(np.float32))
 
 
-def build(options: Model, corpus: Sequence[str]) -> Bm25:
+def build(options: Model, corpus: Corpus) -> Bm25:
     """Index `corpus`."""
     if not isinstance(options, Options):
         raise TypeError(f"not options of bm25: {options!r}")
     return Bm25(options, corpus)
 
 
-def _block(start: int, found: Any, floor: NDArray[np.float32]) -> Block:  # noqa: ANN401 - scipy has no types
+def _block(found: Any, floor: NDArray[np.float32]) -> Block:  # noqa: ANN401 - scipy has no types
     found.eliminate_zeros()
     scores = found.data + np.repeat(floor, np.diff(found.indptr))
-    return Block(start, found.indptr.astype(np.int64), found.indices.astype(np.int32), scores, floor)
+    return Block(found.indptr.astype(np.int64), found.indices.astype(np.int32), scores, floor)

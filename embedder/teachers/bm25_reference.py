@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from pydantic import field_validator
 
 from embedder.params.base import Model
-from embedder.teachers import Block
-from embedder.teachers.tokens import Bm25Options, corpus_words, revision, tokenize
+from embedder.teachers import Block, Corpus, Queries
+from embedder.teachers.tokens import Bm25Options, corpus_words, language_of, revision, tokenize
 
 
 class Options(Bm25Options):
@@ -41,26 +41,25 @@ def _idf(method: str, passages: int, frequency: int) -> float:
 class Bm25Reference:
     """The index of one corpus."""
 
-    def __init__(self, options: Options, corpus: Sequence[str]) -> None:
-        words = corpus_words(corpus, options)
-        self._engine = _engine(options, words)
-        self._options = options
+    def __init__(self, options: Options, corpus: Corpus) -> None:
+        self._language = language_of(corpus, options)
+        self._engine = _engine(options, corpus_words(corpus, self._language))
         # rank-bm25 multiplies term frequencies by k1 + 1 as ATIRE does; Lucene and Robertson do not.
         self._scale = 1 / (options.k1 + 1) if options.method in ("lucene", "robertson") else 1.0
         self._absent = options.delta if options.method == "bm25+" else 0.0
-        self.revision = revision(options, "rank-bm25", "bm25s")
+        self.revision = revision(options, self._language, "rank-bm25", "bm25s")
 
-    def score(self, queries: Sequence[str]) -> Iterator[Block]:
+    def score(self, queries: Queries) -> Iterator[Block]:
         """Yield the scores of `queries`, one query a block; passages that share no word are not retrieved."""
-        for start, words in enumerate(tokenize(queries, self._options)):
+        for words in tokenize(queries.texts, self._language):
             # With b = 1 a passage without words is 0 / 0 to rank-bm25: not a number, so never above the floor.
             with np.errstate(invalid="ignore"):
                 scores = np.asarray(self._engine.get_scores(words)) * self._scale
             floor = self._absent * sum(self._engine.idf.get(word) or 0.0 for word in words)
-            yield _block(start, scores, floor)
+            yield _block(scores, floor)
 
 
-def build(options: Model, corpus: Sequence[str]) -> Bm25Reference:
+def build(options: Model, corpus: Corpus) -> Bm25Reference:
     """Index `corpus`."""
     if not isinstance(options, Options):
         raise TypeError(f"not options of bm25-reference: {options!r}")
@@ -80,8 +79,8 @@ def _engine(options: Options, words: Sequence[Sequence[str]]) -> Any:  # noqa: A
     return Okapi(words, k1=options.k1, b=options.b)
 
 
-def _block(start: int, scores: NDArray[np.float64], floor: float) -> Block:
+def _block(scores: NDArray[np.float64], floor: float) -> Block:
     passages = np.flatnonzero(scores > floor + 1e-9 * max(1.0, abs(floor))).astype(np.int32)
     found = scores[passages].astype(np.float32)
     indptr = np.array([0, len(passages)], dtype=np.int64)
-    return Block(start, indptr, passages, found, np.array([floor], dtype=np.float32))
+    return Block(indptr, passages, found, np.array([floor], dtype=np.float32))

@@ -28,7 +28,7 @@ def view(params: dict[str, Any]) -> str:
 def lines(text: str, section: str) -> list[list[str]]:
     """Return the words of the lines of a dataset's rules."""
     after = text.split("\nfilter:\n")[1].split(f"  {section}:\n")[1]
-    rules = after.splitlines()[:10]
+    rules = after.splitlines()[:9]
     return [line.split(maxsplit=2) for line in rules]
 
 
@@ -59,7 +59,7 @@ def test_rules_a_task_turns_off_are_marked(params: dict[str, Any]) -> None:
     marked = {line[0]: line[1:] for line in lines(view(params), "docs") if len(line) > 2}
     assert all(words == ["null", "# off for clustering"] for words in marked.values())
     assert {"min_rank:", "max_rank:", "relative_margin:", "near_copy_jaccard:"} <= set(marked)
-    assert "near_copy_unit:" not in marked
+    assert "near_copy_size:" not in marked
 
 
 def test_the_command_prints_it(params: dict[str, Any]) -> None:

@@ -4,6 +4,7 @@ import re
 import unicodedata
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -51,6 +52,21 @@ def test_a_query_is_shown_with_positives_and_candidates() -> None:
     assert lines[at + 3][:5] == ["2", "8.000", "1.000", "duplicates_positive", "before_rank_window, marg…"]
     assert lines[at + 5] == ["4", "6.000", "3.000", "keep", "a fine negative"]
     assert lines[at + 6] == ["5", "5.000", "4.000", "keep, relevance 0", "judged and not relevant"]
+
+
+@pytest.mark.parametrize("full", [[], ["--full"]])
+def test_what_nobody_knows_is_said(full: list[str], tmp_path: Path) -> None:
+    """A positive without a score, and the margins of its query, are unknown."""
+    judged = tables.judged([("q1", "p1", 1.0, None, None)])
+    schemas.write(tmp_path / layout.table("mine", "docs", "judged"), schemas.JUDGED, judged)
+    path = tmp_path / layout.table("filter", "docs", "candidates")
+    found = schemas.read(path, schemas.CANDIDATES)
+    unknown = pa.nulls(found.num_rows, pa.float32())
+    for name in ("positive_score", "margin"):
+        found = found.set_column(found.column_names.index(name), name, unknown)
+    schemas.write(path, schemas.CANDIDATES, schemas.build(schemas.CANDIDATES, found, schemas.metadata(found)))
+    done = show("--query", "q1", *full)
+    assert (done.exit_code, done.stdout.count("unknown")) == (0, 7)
 
 
 def test_without_an_option_one_query_is_drawn() -> None:
