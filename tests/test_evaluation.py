@@ -22,7 +22,7 @@ from embedder.params.base import Model
 from embedder.params.models import LABEL_TASKS, Dataset, Evaluate
 from embedder.teachers.bm25 import Options as Bm25
 
-BM25 = Bm25(kind="bm25", method="lucene", k1=1.5, b=0.75, delta=0.5, stemmer="english", stop_words="english")
+BM25 = Bm25(kind="bm25", method="lucene", k1=1.5, b=0.75, delta=0.5, stem=True, stop_words=True)
 LabelRow = tuple[str, str, list[str]]
 SETTINGS = Evaluate(lexical="bm25", bootstrap_samples=100, confidence=0.95, seed=17)
 
@@ -30,8 +30,15 @@ SETTINGS = Evaluate(lexical="bm25", bootstrap_samples=100, confidence=0.95, seed
 def _entry(task: str, positive_at: float = 1) -> Dataset:
     labelled = task in LABEL_TASKS
     entry = {"task": task, "positive_at": positive_at, "label_mode": "label" if labelled else None, "negative_at": 0}
-    rest = {"instruction": "find", "instruct_passages": False, "licence": "CC0-1.0", "path": "faq", "weight": 1}
-    return Dataset.model_validate({**entry, **rest, "filter": {}, "source": Model()})
+    rest = {
+        "instruction": "find",
+        "instruct_passages": False,
+        "language": "en",
+        "licence": "CC0-1.0",
+        "path": "faq",
+        "weight": 1,
+    }
+    return Dataset.model_validate({**entry, **rest, "ingest": {}, "filter": {}, "source": Model()})
 
 
 def _queries(rows: Sequence[tuple[str, str, str, list[str] | None]]) -> pa.Table:
@@ -40,9 +47,10 @@ def _queries(rows: Sequence[tuple[str, str, str, list[str] | None]]) -> pa.Table
     return schemas.build(schemas.QUERIES, {name: list(column) for name, column in columns.items()})
 
 
-def _ranked_set(
+def ranked_set(
     task: str, qrels: Sequence[tuple[str, str, float]], passages: Sequence[str], positive_at: float = 1
 ) -> DevSet:
+    """Return a dev set whose texts are their ids; queries that start with t are train queries."""
     ids = sorted({query for query, _, _ in qrels})
     columns = (list(column) for column in zip(*qrels, strict=True))
     titles = [""] * len(passages)
@@ -70,7 +78,9 @@ def _label_set(rows: Sequence[LabelRow]) -> DevSet:
     )
 
 
-def _table(vectors: Mapping[str, Sequence[float]]) -> Encoder:
+def vectors_of(vectors: Mapping[str, Sequence[float]]) -> Encoder:
+    """Return an encoder that looks vectors up, made unit vectors."""
+
     def encode(texts: Sequence[str], side: Side) -> np.ndarray:
         del side
         rows = np.array([vectors[text] for text in texts], dtype=np.float32)
@@ -81,8 +91,8 @@ def _table(vectors: Mapping[str, Sequence[float]]) -> Encoder:
 
 def test_retrieval_is_ndcg_over_the_whole_corpus_with_ties_by_passage_id() -> None:
     """A positive at rank 2, behind a passage with the same score and a smaller id, gives 1 / log2(3)."""
-    data = _ranked_set("retrieval", [("q", "b", 1), ("t", "c", 1)], ["a", "b", "c"])
-    scores = retrieval(data, Dense(_table({"q": [1, 0], "a": [1, 1], "b": [1, 1], "c": [0, 1]})))
+    data = ranked_set("retrieval", [("q", "b", 1), ("t", "c", 1)], ["a", "b", "c"])
+    scores = retrieval(data, Dense(vectors_of({"q": [1, 0], "a": [1, 1], "b": [1, 1], "c": [0, 1]})))
     assert scores.unit_ids == ["q"]
     assert scores.values.tolist() == [pytest.approx(1 / math.log2(3))]
     assert scores.gold_ranks.tolist() == [2]
@@ -90,8 +100,8 @@ def test_retrieval_is_ndcg_over_the_whole_corpus_with_ties_by_passage_id() -> No
 
 def test_retrieval_gains_are_graded_and_stop_at_positive_at() -> None:
     """With positive_at 2, grades 3 and 2 gain 3 and 2; grade 1 gains nothing, at rank 1 or elsewhere."""
-    data = _ranked_set("retrieval", [("q", "a", 1), ("q", "b", 2), ("q", "c", 3)], ["a", "b", "c"], positive_at=2)
-    scores = retrieval(data, Dense(_table({"q": [1, 0], "a": [9, 1], "b": [5, 1], "c": [1, 1]})))
+    data = ranked_set("retrieval", [("q", "a", 1), ("q", "b", 2), ("q", "c", 3)], ["a", "b", "c"], positive_at=2)
+    scores = retrieval(data, Dense(vectors_of({"q": [1, 0], "a": [9, 1], "b": [5, 1], "c": [1, 1]})))
     expected = (2 / math.log2(3) + 3 / math.log2(4)) / (3 + 2 / math.log2(3))
     assert scores.values.tolist() == [pytest.approx(expected)]
 
@@ -100,14 +110,14 @@ def test_what_lies_below_rank_10_counts_nothing_but_keeps_its_rank() -> None:
     """A positive at rank 12 has nDCG@10 0 and gold rank 12."""
     passages = [f"{i:02d}" for i in range(15)]
     vectors = {name: [20.0 - i, float(i)] for i, name in enumerate(passages)}
-    data = _ranked_set("retrieval", [("q", "11", 1)], passages)
-    scores = retrieval(data, Dense(_table({"q": [1, 0], **vectors})))
+    data = ranked_set("retrieval", [("q", "11", 1)], passages)
+    scores = retrieval(data, Dense(vectors_of({"q": [1, 0], **vectors})))
     assert (scores.values.tolist(), scores.gold_ranks.tolist()) == ([0.0], [12])
 
 
 def test_bm25_does_not_retrieve_what_shares_no_word() -> None:
     """With BM25 a positive without a common word is never found: nDCG 0, no gold rank."""
-    data = _ranked_set("retrieval", [("red fish", "blue bird", 1)], ["blue bird", "red fish swims"])
+    data = ranked_set("retrieval", [("red fish", "blue bird", 1)], ["blue bird", "red fish swims"])
     scores = suite.measure_lexical(data, BM25)
     assert (scores.values.tolist(), scores.gold_ranks.tolist()) == ([0.0], [0])
 
@@ -115,9 +125,9 @@ def test_bm25_does_not_retrieve_what_shares_no_word() -> None:
 def test_reranking_is_map_over_judged_passages_alone() -> None:
     """Unjudged passages do not count, however well they score; queries with one kind of passage are left out."""
     qrels = [("q", "a", 0), ("q", "b", 1), ("q", "c", 0), ("q", "d", 1), ("r", "a", 1)]
-    data = _ranked_set("reranking", qrels, ["a", "b", "c", "d", "e"])
+    data = ranked_set("reranking", qrels, ["a", "b", "c", "d", "e"])
     vectors = {"q": [1, 0], "r": [1, 0], "a": [9, 1], "b": [8, 1], "c": [7, 1], "d": [6, 1], "e": [99, 1]}
-    scores = reranking(data, Dense(_table(vectors)))
+    scores = reranking(data, Dense(vectors_of(vectors)))
     assert scores.unit_ids == ["q"]
     assert scores.values.tolist() == [pytest.approx((1 / 2 + 2 / 4) / 2)]
     assert scores.gold_ranks.tolist() == [2]
@@ -125,7 +135,7 @@ def test_reranking_is_map_over_judged_passages_alone() -> None:
 
 def test_reranking_ties_stand_by_passage_id_for_bm25_too() -> None:
     """Where no judged passage shares a word with the query all tie at the floor, and the smaller id comes first."""
-    data = _ranked_set("reranking", [("red", "blue bird", 0), ("red", "calm sea", 1)], ["blue bird", "calm sea", "red"])
+    data = ranked_set("reranking", [("red", "blue bird", 0), ("red", "calm sea", 1)], ["blue bird", "calm sea", "red"])
     assert suite.measure_lexical(data, BM25).values.tolist() == [0.5]
 
 
@@ -133,8 +143,8 @@ def test_sts_is_spearman_of_cosine_and_grade_over_pairs() -> None:
     """Each judged pair is one unit; the figure is scipy's Spearman of its cosines and grades."""
     passages = {"a": [9.0, 1], "b": [3.0, 1], "c": [1.0, 1], "d": [1.0, 9]}
     grades = [4.0, 3.0, 3.0, 0.0]
-    data = _ranked_set("sts", [("q", name, grade) for name, grade in zip(passages, grades, strict=True)], [*passages])
-    scores = similarity(data, Dense(_table({"q": [1, 0], **passages})))
+    data = ranked_set("sts", [("q", name, grade) for name, grade in zip(passages, grades, strict=True)], [*passages])
+    scores = similarity(data, Dense(vectors_of({"q": [1, 0], **passages})))
     assert scores.unit_ids == ["q|a", "q|b", "q|c", "q|d"]
     assert observe(scores.statistic, 4) == pytest.approx(spearmanr(scores.values, grades).statistic)
 
@@ -143,9 +153,9 @@ def test_permuting_the_tables_changes_nothing() -> None:
     """Queries, corpus and qrels in another order give the same values, because tables are sorted by their keys."""
     qrels = [("q", "a", 0), ("q", "b", 1), ("r", "c", 1), ("r", "a", 0)]
     vectors = {"q": [1, 0], "r": [0, 1], "a": [1, 1], "b": [2, 1], "c": [1, 2]}
-    first = _ranked_set("reranking", qrels, ["a", "b", "c"])
-    second = _ranked_set("reranking", qrels[::-1], ["c", "a", "b"])
-    ranker = Dense(_table(vectors))
+    first = ranked_set("reranking", qrels, ["a", "b", "c"])
+    second = ranked_set("reranking", qrels[::-1], ["c", "a", "b"])
+    ranker = Dense(vectors_of(vectors))
     assert reranking(first, ranker).values.tolist() == reranking(second, ranker).values.tolist() == [1.0, 1.0]
 
 
@@ -167,7 +177,7 @@ def test_clusters_are_found_within_a_scope() -> None:
     rows, vectors = _blobs(["a/x", "a/y"], 10, "dev")
     more, same_places = _blobs(["b/x", "b/y"], 10, "dev")
     data = _label_set(rows + more)
-    scores = clustering(data, _table(vectors | same_places), seed=17)
+    scores = clustering(data, vectors_of(vectors | same_places), seed=17)
     assert observe(scores.statistic, 40) == pytest.approx(1.0)
     assert scores.facts["ami"] == pytest.approx(1.0)
     assert scores.values.tolist() == [1.0] * 40
@@ -193,7 +203,7 @@ def test_a_probe_learns_labels_that_lie_apart() -> None:
     train, vectors = _blobs(["x", "y", "z"], 20, "train")
     dev, more = _blobs(["x", "y", "z"], 4, "dev")
     data = _label_set([*train, ("train w", "train", ["x"]), *dev])
-    scores = classification(data, _table(vectors | more | {"train w": [1, 0, 0]}))
+    scores = classification(data, vectors_of(vectors | more | {"train w": [1, 0, 0]}))
     assert scores.values.tolist() == [1.0] * 12
     assert baselines(data)["majority"] == pytest.approx(4 / 12)
 
@@ -202,14 +212,14 @@ def test_any_true_label_is_right() -> None:
     """A prediction is right when it is one of several true labels, first or not."""
     train, vectors = _blobs(["x", "y"], 10, "train")
     data = _label_set([*train, ("dev 1", "dev", ["x", "y"]), ("dev 2", "dev", ["y"])])
-    scores = classification(data, _table(vectors | {"dev 1": [0, 1], "dev 2": [1, 0]}))
+    scores = classification(data, vectors_of(vectors | {"dev 1": [0, 1], "dev 2": [1, 0]}))
     assert scores.values.tolist() == [1.0, 0.0]
 
 
 def test_a_dev_scope_without_train_texts_is_never_right() -> None:
     """Where a scope has no train text nothing can be predicted, and that counts as wrong."""
     data = _label_set([("train", "train", ["a/x"]), ("dev", "dev", ["b/x"])])
-    assert classification(data, _table({"train": [1, 0], "dev": [1, 0]})).values.tolist() == [0.0]
+    assert classification(data, vectors_of({"train": [1, 0], "dev": [1, 0]})).values.tolist() == [0.0]
 
 
 def test_the_cap_chooses_texts_by_hash_not_by_order() -> None:
@@ -228,15 +238,15 @@ def test_format_is_shapes_and_punctuation() -> None:
 
 def _loaders(vectors: Mapping[str, Sequence[float]]) -> dict[str, Callable[[], suite.Reader]]:
     def load() -> suite.Reader:
-        return lambda entry: _table(vectors if entry.instruction == "find" else {})
+        return lambda entry: vectors_of(vectors if entry.instruction == "find" else {})
 
     return {"base": load, "tuned": load}
 
 
 def test_the_suite_measures_every_model_and_counts_what_it_left_out() -> None:
     """A dataset without dev queries is named with its reason; base, tuned and bm25 each have a row per query."""
-    faq = _ranked_set("retrieval", [("q", "sea", 1), ("r", "sky", 1)], ["sea", "sky"])
-    empty = _ranked_set("retrieval", [("t", "a", 1)], ["a"])
+    faq = ranked_set("retrieval", [("q", "sea", 1), ("r", "sky", 1)], ["sea", "sky"])
+    empty = ranked_set("retrieval", [("t", "a", 1)], ["a"])
     entries = {"faq": _entry("retrieval"), "empty": _entry("retrieval")}
     vectors = {"q": [3, 1], "r": [1, 3], "sea": [2, 1], "sky": [1, 2]}
     outcome = suite.evaluate({"faq": faq, "empty": empty}, entries, _loaders(vectors), BM25, SETTINGS)
@@ -249,13 +259,13 @@ def test_the_suite_measures_every_model_and_counts_what_it_left_out() -> None:
 
 def test_nothing_to_evaluate_is_an_error() -> None:
     """Without a single dev query the suite says what to do."""
-    empty = _ranked_set("retrieval", [("t", "a", 1)], ["a"])
+    empty = ranked_set("retrieval", [("t", "a", 1)], ["a"])
     with pytest.raises(TableError, match="no dev query"):
         suite.evaluate({"empty": empty}, {"empty": _entry("retrieval")}, _loaders({}), BM25, SETTINGS)
 
 
 def test_the_lexical_row_needs_a_corpus_index_of_its_own() -> None:
     """BM25 ranks the passage that holds the query's words first, ties by passage_id."""
-    data = _ranked_set("retrieval", [("red fish", "b red fish", 1)], ["a red fish", "b red fish", "sea"])
+    data = ranked_set("retrieval", [("red fish", "b red fish", 1)], ["a red fish", "b red fish", "sea"])
     ranker = Lexical(partial(teachers.build, BM25))
     assert ranker.top(data, 3).tolist() == [[0, 1, -1]]

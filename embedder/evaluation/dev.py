@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 import pyarrow as pa
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 
 from embedder.bootstrap import Statistic
 from embedder.params.models import Dataset
-from embedder.texts import passage_text
+from embedder.texts import normalise, passage_text
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -44,6 +45,7 @@ class DevSet:
         columns: [n] indices into the corpus, ascending within a row.
         relevance: [n] as the source grades it.
         positive_at: the relevance from which a passage is a positive.
+        language: ISO 639 code; None: words between blanks, as they are.
     """
 
     name: str
@@ -56,11 +58,21 @@ class DevSet:
     columns: Ints
     relevance: Floats
     positive_at: float
+    language: str | None
 
     @property
     def positive(self) -> NDArray[np.bool_]:
         """Whether each judgement makes its passage a positive."""
         return self.relevance >= self.positive_at
+
+    @cached_property
+    def own_passages(self) -> Ints:
+        """[queries] the passage that has a query's text, -1 where there is none or it is a positive."""
+        passages = {normalise(text): i for i, text in enumerate(self.passages)}
+        own = np.array([passages.get(normalise(text), -1) for text in self.dev.texts], dtype=np.int64)
+        relevant = own[self.rows] == self.columns
+        own[self.rows[relevant & self.positive]] = -1
+        return own
 
 
 @dataclass(frozen=True)
@@ -109,6 +121,7 @@ def dev_set(name: str, entry: Dataset, queries: pa.Table, corpus: pa.Table, qrel
         columns[order],
         qrels.column("relevance").to_numpy().astype(np.float64)[order],
         float(np.float32(entry.positive_at)),  # relevance is float32, so its bound is too
+        entry.language,
     )
 
 

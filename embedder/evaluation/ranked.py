@@ -15,9 +15,12 @@ GOLD_DEPTH = 1000
 def retrieval(dev: DevSet, ranker: Ranker) -> Scores:
     """nDCG@10 of each dev query against the whole corpus.
 
-    A positive gains its relevance; what lies below `positive_at` gains nothing. Gold ranks are looked up to 1,000.
+    A positive gains its relevance; what lies below `positive_at` gains nothing. Gold ranks are looked up to 1,000. A
+    passage that is the query itself is left out of the ranking, unless it is a positive (as in BEIR: Thakur et al.
+    2021, arXiv 2104.08663).
     """
-    found = ranker.top(dev, min(GOLD_DEPTH, len(dev.passages)))
+    found = ranker.top(dev, min(GOLD_DEPTH + 1, len(dev.passages)))
+    found = without(found, dev.own_passages)[:, :GOLD_DEPTH]
     shape = (len(dev.dev.texts), len(dev.passages))
     kept = dev.positive
     gains = sparse.csr_matrix((dev.relevance[kept], (dev.rows[kept], dev.columns[kept])), shape=shape)
@@ -26,6 +29,23 @@ def retrieval(dev: DevSet, ranker: Ranker) -> Scores:
     values = metrics.ndcg(gained[:, :CUTOFF], ideal_gains(gains, CUTOFF))
     gold_ranks = np.where((gained > 0).any(axis=1), (gained > 0).argmax(axis=1) + 1, 0)
     return _per_query(dev, np.arange(shape[0]), values, gold_ranks)
+
+
+def without(found: Ints, own: Ints) -> Ints:
+    """Take one passage out of each ranking.
+
+    Args:
+        found: [queries, k] passages, best first, -1 where there is none.
+        own: [queries] what to take out, -1 for nothing.
+
+    Returns:
+        [queries, k]; the others move up, and a -1 fills the place at the end.
+    """
+    out = found.copy()
+    for row in np.flatnonzero(own >= 0):
+        rest = found[row][found[row] != own[row]]
+        out[row] = np.append(rest, np.full(found.shape[1] - len(rest), -1))
+    return out
 
 
 def reranking(dev: DevSet, ranker: Ranker) -> Scores:

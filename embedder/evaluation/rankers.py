@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from embedder import search
 from embedder.evaluation.dev import DevSet, Ints
 from embedder.mining import Scored, scored_queries
-from embedder.teachers import Teacher
+from embedder.teachers import Corpus, Queries, Teacher
 
 Vectors = NDArray[np.float32]
 Side = Literal["query", "passage"]
@@ -52,7 +52,7 @@ class Dense:
 class Lexical:
     """Ranks by a teacher that indexes a corpus, such as BM25; passages that share no word are not retrieved."""
 
-    def __init__(self, build: Callable[[Sequence[str]], Teacher]) -> None:
+    def __init__(self, build: Callable[[Corpus], Teacher]) -> None:
         self._build = build
 
     def top(self, dev: DevSet, k: int) -> Ints:
@@ -72,5 +72,6 @@ class Lexical:
         return out
 
     def _score(self, dev: DevSet) -> Iterator[Scored]:
-        for block in self._build(dev.passages).score(dev.dev.texts):
+        teacher = self._build(Corpus(dev.passage_ids, dev.passages, dev.language, None))
+        for block in teacher.score(Queries(dev.dev.query_ids, dev.dev.texts)):
             yield from scored_queries(block, len(dev.passages))
