@@ -1,110 +1,129 @@
 """Identity: texts that are the same become one row, so that from here on equal ids and equal texts are one thing."""
 
-import math
-from collections import defaultdict
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from embedder.errors import SourceError
+from embedder.store import Store
 
-from embedder.loaders import Reject
-from embedder.texts import normalise, passage_text
+_MOST = 3.4e38
+"""The largest float32: beyond it a relevance or a score is not finite."""
 
 
-@dataclass(frozen=True)
-class Query:
-    """A query as ingest knows it; `labels` is None where the dataset has none."""
-
-    query_id: str
-    text: str
-    split: str
-    group_id: str
-    labels: tuple[str, ...] | None
-
-
-@dataclass(frozen=True)
-class Passage:
-    """A passage of the corpus; the title may be empty."""
-
-    passage_id: str
-    title: str
-    text: str
-
-
-@dataclass(frozen=True)
-class Qrel:
-    """A judgement: how relevant a passage is to a query, as the source grades it."""
-
-    query_id: str
-    passage_id: str
-    relevance: float
-
-
-def merge_queries(queries: Sequence[Query]) -> tuple[list[Query], dict[str, str]]:
+def settle_queries(store: Store) -> None:
     """Make queries of equal text one, with the smallest id and the labels of all; one of several splits is dev.
 
-    Returns:
-        The queries that remain, and merged id -> id that remains.
+    Makes the tables `query_ids` (query_id, kept) and `settled_queries` (query_id, chosen = rowid, split, labels).
+
+    Raises:
+        SourceError: two queries of one id have different texts.
     """
-    groups: dict[str, list[Query]] = defaultdict(list)
-    for query in sorted(queries, key=lambda q: q.query_id):
-        groups[normalise(query.text)].append(query)
-    return [_merge_query(same) for same in groups.values()], _aliases(
-        [[q.query_id for q in g] for g in groups.values()]
+    _check_ids(store, "queries", "query_id", "query")
+    _number(store, "queries", "query_id", "query_ids")
+    store.run("""
+        CREATE OR REPLACE TABLE dev_queries AS
+        SELECT kept AS query_id FROM query_ids JOIN queries USING (query_id) WHERE split = 'dev'
+        UNION SELECT kept FROM query_ids JOIN qrels USING (query_id) WHERE split = 'dev'""")
+    store.run("""
+        CREATE OR REPLACE TABLE settled_queries AS
+        SELECT kept AS query_id, min(q.rowid) FILTER (q.query_id = kept) AS chosen,
+            CASE WHEN kept IN (FROM dev_queries) THEN 'dev' ELSE 'train' END AS split,
+            CASE WHEN count(q.labels) > 0
+                THEN list_sort(list_distinct(flatten(list(q.labels) FILTER (q.labels IS NOT NULL)))) END AS labels
+        FROM queries q JOIN query_ids USING (query_id) GROUP BY kept""")
+    _note_repeats(store, "queries", "query_id", "query")
+
+
+def settle_passages(store: Store) -> None:
+    """Make passages of equal text (title and text) one, with the smallest id.
+
+    Makes the tables `passage_ids` (passage_id, kept) and `settled_passages` (passage_id, chosen = rowid).
+
+    Raises:
+        SourceError: two passages of one id have different texts.
+    """
+    _check_ids(store, "passages", "passage_id", "passage")
+    _number(store, "passages", "passage_id", "passage_ids")
+    store.run("""
+        CREATE OR REPLACE TABLE settled_passages AS
+        SELECT passage_id, min(p.rowid) AS chosen FROM passages p
+        SEMI JOIN (SELECT DISTINCT kept FROM passage_ids) ON passage_id = kept GROUP BY passage_id""")
+    _note_repeats(store, "passages", "passage_id", "passage")
+
+
+def settle_qrels(store: Store) -> None:
+    """Point qrels at what remains; of several for one pair the highest relevance wins.
+
+    Makes the table `settled_qrels` (query_id, passage_id, relevance, file, row) and notes what points nowhere.
+    """
+    _point(store, "qrels", "qrel", "relevance", "relevance_not_finite")
+    store.run("""
+        CREATE OR REPLACE TABLE settled_qrels AS
+        SELECT query_id, passage_id, max(relevance)::FLOAT AS relevance, arg_min(file, place_read) AS file,
+            arg_min(row, place_read) AS row
+        FROM pointed GROUP BY query_id, passage_id""")
+
+
+def settle_given(store: Store) -> None:
+    """Rank what somebody else mined: best score first, then the source's own order.
+
+    Makes the table `settled_given` (query_id, rank, passage_id, score, file, row). Where some have scores, those
+    without are refused: they could not be ranked among the others.
+    """
+    if store.one("SELECT count(score) FROM given"):
+        store.run("""INSERT INTO notes SELECT 'given', query_id || chr(9) || passage_id, 'no_score', file, row, 'refused'
+            FROM given WHERE score IS NULL""")
+        store.run("DELETE FROM given WHERE score IS NULL")
+    _point(store, "given", "given", "score", "score_not_finite")
+    store.run("""
+        CREATE OR REPLACE TABLE settled_given AS
+        SELECT query_id, passage_id, score, file, row,
+            row_number() OVER (PARTITION BY query_id ORDER BY score DESC NULLS LAST, place, place_read)::INTEGER AS rank
+        FROM (SELECT query_id, passage_id, max(score)::FLOAT AS score, min(place) AS place,
+            arg_min(file, place_read) AS file, arg_min(row, place_read) AS row, min(place_read) AS place_read
+            FROM pointed GROUP BY query_id, passage_id)""")
+
+
+def _check_ids(store: Store, table: str, column: str, kind: str) -> None:
+    found = store.all(f"""SELECT {column} FROM {table} GROUP BY {column} HAVING count(DISTINCT key) > 1
+        ORDER BY {column} LIMIT 1""")
+    if not found:
+        return
+    name = found[0][0]
+    places = store.all(
+        f"""SELECT arg_min(file, rowid), arg_min(row, rowid) FROM {table} WHERE {column} = ?
+        GROUP BY key ORDER BY min(rowid) LIMIT 2""",
+        name,
+    )
+    first, second = (f"{file}:{row}" for file, row in places)
+    raise SourceError(
+        f"{kind} id {name!r} has one text at {first} and another at {second}; ids must be unique: correct one of them"
     )
 
 
-def merge_passages(passages: Sequence[Passage]) -> tuple[list[Passage], dict[str, str]]:
-    """Make passages of equal text (title and text) one, with the smallest id.
-
-    Returns:
-        The passages that remain, and merged id -> id that remains.
-    """
-    groups: dict[str, list[Passage]] = defaultdict(list)
-    for passage in sorted(passages, key=lambda p: p.passage_id):
-        groups[normalise(passage_text(passage.title, passage.text))].append(passage)
-    kept = [same[0] for same in groups.values()]
-    return kept, _aliases([[p.passage_id for p in same] for same in groups.values()])
+def _number(store: Store, table: str, column: str, made: str) -> None:
+    """Make a table of each id and the smallest id that has its text."""
+    store.run(f"""
+        CREATE OR REPLACE TABLE {made} AS
+        SELECT {column}, min({column}) OVER (PARTITION BY key) AS kept FROM (SELECT DISTINCT {column}, key FROM {table})""")
 
 
-def merge_qrels(
-    qrels: Iterable[Qrel], queries: dict[str, str], passages: dict[str, str]
-) -> tuple[list[Qrel], list[Reject], int]:
-    """Point qrels at what remains; of two for one pair the higher relevance wins.
-
-    Args:
-        qrels: judgements as read.
-        queries: every known query id -> the id that remains.
-        passages: every known passage id -> the id that remains.
-
-    Returns:
-        The qrels that remain, those that cannot be used, and how many were merged into another.
-    """
-    best: dict[tuple[str, str], float] = {}
-    rejects: list[Reject] = []
-    merged = 0
-    for qrel in qrels:
-        if reason := _unusable(qrel, queries, passages):
-            rejects.append(Reject("qrel", f"{qrel.query_id}\t{qrel.passage_id}", reason, "", 0))
-            continue
-        pair = queries[qrel.query_id], passages[qrel.passage_id]
-        merged += pair in best
-        best[pair] = max(qrel.relevance, best.get(pair, qrel.relevance))
-    return [Qrel(query, passage, relevance) for (query, passage), relevance in best.items()], rejects, merged
+def _note_repeats(store: Store, table: str, column: str, kind: str) -> None:
+    """Note rows that repeat an id and its text; ids that differ stand in the aliases."""
+    store.run(f"""
+        INSERT INTO notes SELECT '{kind}', t.{column}, 'same_id_and_text', t.file, t.row, 'merged' FROM {table} t
+        JOIN (SELECT {column}, min(rowid) AS first FROM {table} GROUP BY {column} HAVING count(*) > 1) USING ({column})
+        WHERE t.rowid > first""")
 
 
-def _unusable(qrel: Qrel, queries: dict[str, str], passages: dict[str, str]) -> str | None:
-    if qrel.query_id not in queries:
-        return "unknown_query"
-    if qrel.passage_id not in passages:
-        return "unknown_passage"
-    return None if math.isfinite(qrel.relevance) else "relevance_not_finite"
-
-
-def _merge_query(same: Sequence[Query]) -> Query:
-    first = same[0]
-    split = "dev" if any(query.split == "dev" for query in same) else "train"
-    labels = None if first.labels is None else tuple(sorted({label for q in same for label in q.labels or ()}))
-    return Query(first.query_id, first.text, split, first.group_id, labels)
-
-
-def _aliases(groups: Iterable[Sequence[str]]) -> dict[str, str]:
-    return {merged: same[0] for same in groups for merged in same[1:]}
+def _point(store: Store, table: str, kind: str, value: str, not_finite: str) -> None:
+    """Make the table `pointed` of what can be used of `table`, with the ids that remain; note the rest."""
+    store.run(f"""
+        CREATE OR REPLACE TABLE pointing AS
+        SELECT t.* REPLACE (q.kept AS query_id, p.kept AS passage_id), t.rowid AS place_read,
+            t.query_id || chr(9) || t.passage_id AS id,
+            CASE WHEN q.kept IS NULL THEN 'unknown_query' WHEN p.kept IS NULL THEN 'unknown_passage'
+                WHEN NOT isfinite({value}) OR abs({value}) > {_MOST} THEN '{not_finite}' END AS reason
+        FROM {table} t LEFT JOIN query_ids q ON t.query_id = q.query_id
+        LEFT JOIN passage_ids p ON t.passage_id = p.passage_id""")
+    store.run(f"""INSERT INTO notes SELECT '{kind}', id, reason, file, row, 'refused' FROM pointing
+        WHERE reason IS NOT NULL""")
+    store.run("CREATE OR REPLACE TABLE pointed AS SELECT * EXCLUDE (id, reason) FROM pointing WHERE reason IS NULL")
+    store.run("DROP TABLE pointing")

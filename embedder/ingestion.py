@@ -1,172 +1,232 @@
-"""From what a loader read to the tables of ingest: identity settled, labels made passages, everything counted."""
+"""From a loader's records to the tables of ingest: cleaned, identity settled, labels made passages, everything counted.
 
-from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+The order matters: conflicts are refused before texts are merged, labels become passages once queries are settled,
+splits are made once judgements point at what remains, and what nobody can use goes last.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
-import numpy as np
 import pyarrow as pa
 
-from embedder import schemas
+from embedder import files, identity, labels, row_groups, schemas, splits
 from embedder.errors import SourceError
-from embedder.identity import Passage, Qrel, Query, merge_passages, merge_qrels, merge_queries
-from embedder.labels import example_passages, label_passages
-from embedder.loaders import Reject, Source
+from embedder.gathering import Gatherer
+from embedder.loaders import Source
+from embedder.params.models import Dataset, Ingest
+from embedder.store import Store
+
+KINDS = ("query", "passage", "qrel", "given")
+_PLURALS = {"query": "queries", "passage": "passages", "qrel": "qrels", "given": "given negatives", "row": "rows"}
+
+Counts = dict[str, int]
 
 
 @dataclass(frozen=True)
-class Ingested:
-    """The five tables of ingest and what report.json says of them."""
+class Settled:
+    """A source whose tables are ready to be written, and what report.json says of them."""
 
-    queries: pa.Table
-    corpus: pa.Table
-    qrels: pa.Table
-    aliases: pa.Table
-    rejects: pa.Table
+    store: Store
     report: dict[str, object]
 
+    def batches(self, table: schemas.Table) -> Iterator[pa.RecordBatch]:
+        """Yield the rows of one of the tables of ingest, sorted by its key."""
+        yield from self.store.batches(f"{_SELECT[table.name]} ORDER BY {', '.join(table.key)}")
 
-def ingest(source: Source, task: str, positive_at: float, label_mode: str | None) -> Ingested:
-    """Settle identity and refuse what cannot be used.
+    def select(self, table: str, rest: str) -> pa.Table:
+        """Return what an SQL clause, or a SELECT without FROM, makes of one of the tables."""
+        columns, clause = (rest, "") if rest.startswith("SELECT") else ("SELECT *", rest)
+        return self.store.arrow(f"{columns} FROM ({_SELECT[table]}) {clause}")
+
+    def blocks(self, table: str, rows: int) -> Iterator[dict[str, list[str]]]:
+        """Yield one of the tables in blocks of columns, in no order."""
+        for batch in self.store.batches(_SELECT[table], rows):
+            yield batch.to_pydict()
+
+
+_SELECT = {
+    "queries": """SELECT k.query_id, text, k.split, k.group_id, k.labels FROM kept_queries k
+        JOIN queries q ON q.rowid = k.chosen""",
+    "corpus": """SELECT s.passage_id, title, text FROM settled_passages s JOIN passages p ON p.rowid = s.chosen""",
+    "qrels": "SELECT query_id, passage_id, relevance FROM settled_qrels SEMI JOIN kept_queries USING (query_id)",
+    "given": """SELECT query_id, rank, passage_id, score FROM settled_given SEMI JOIN kept_queries USING (query_id)""",
+    "aliases": """SELECT 'query' AS kind, query_id AS id, kept AS merged_into FROM query_ids WHERE query_id <> kept
+        UNION ALL SELECT 'passage', passage_id, kept FROM passage_ids WHERE passage_id <> kept""",
+    "rejects": "SELECT kind, id, reason, file, row, action FROM notes",
+}
+
+
+def settle(source: Source, entry: Dataset, settings: Ingest, store: Store) -> Settled:
+    """Read a source into `store` and settle what its rows are.
 
     Args:
-        source: what the loader read.
-        task: the dataset's task; label tasks take their passages from the queries' labels.
-        positive_at: the relevance from which a passage is a positive.
-        label_mode: `label` or `example` for label tasks, else None.
+        source: what the loader opened.
+        entry: the dataset's entry; label tasks take their passages from the queries' labels.
+        settings: how texts are cut.
+        store: empty, with `gathering.TABLES`.
 
     Raises:
-        SourceError: no query or no passage is left.
+        SourceError: the source cannot be read, one id has two texts, or no query or no passage is left.
     """
-    read_queries, read_passages, read_qrels = _rows(source)
-    queries, query_aliases = merge_queries(read_queries)
-    if label_mode is not None:
-        read_passages, read_qrels = (label_passages if label_mode == "label" else example_passages)(queries)
-    passages, passage_aliases = merge_passages(read_passages)
-    ids = {q.query_id: q.query_id for q in queries} | query_aliases
-    qrels, lost, merged = merge_qrels(read_qrels, ids, {p.passage_id: p.passage_id for p in passages} | passage_aliases)
-    queries, qrels, unusable = _usable(queries, qrels, _needs(task, positive_at))
-    if not queries or not passages:
-        reasons = Counter(reject.reason for reject in [*source.rejects, *lost, *unusable])
+    gatherer = Gatherer(store, settings.max_characters)
+    gatherer.gather(source.records)
+    if source.one_label:
+        labels.refuse_conflicts(store)
+    identity.settle_queries(store)
+    read = dict(gatherer.read)
+    if entry.labelled:
+        read |= _labels(store, entry, source.label_names)
+    identity.settle_passages(store)
+    identity.settle_qrels(store)
+    identity.settle_given(store)
+    if source.dev_share is None:
+        splits.as_given(store)
+    else:
+        splits.by_group(store, source.dev_share, _links(entry))
+    _refuse_unusable(store, entry)
+    return Settled(store, _report(store, source.facts, read))
+
+
+def write(settled: Settled, folder: Path) -> None:
+    """Write the tables of ingest and report.json; `given` only where the source has mined negatives."""
+    tables = [schemas.QUERIES, schemas.CORPUS, schemas.QRELS, schemas.ALIASES, schemas.REJECTS]
+    for table in tables:
+        row_groups.write(folder / f"{table.name}.parquet", table, settled.batches(table))
+    if settled.store.rows["given"]:
+        scored = settled.store.one("SELECT count(score) > 0 FROM settled_given")
+        metadata = {"scores": "given" if scored else "place"}
+        row_groups.write(folder / "given.parquet", schemas.GIVEN, settled.batches(schemas.GIVEN), metadata)
+    files.write_json(folder / "report.json", settled.report)
+
+
+def check(settled: Settled, most: float) -> None:
+    """Refuse a source of which nothing is left, or which loses too much.
+
+    Raises:
+        SourceError: names the reason that dominates, and where it is first found.
+    """
+    kept, read, rejected = (_counts(settled.report[name]) for name in ("kept", "read", "rejected"))
+    shares = {kind: rejected.get(kind, 0) / read[kind] for kind in (*KINDS, "row") if read.get(kind)}
+    for kind in ("query", "passage"):
+        if not kept[kind]:
+            raise SourceError(f"no {kind} is left of {read[kind]:,} read; {_dominant(settled.store, list(rejected))}")
+    kind = max(shares, key=lambda kind: shares[kind])
+    if shares[kind] > most:
         raise SourceError(
-            f"no {'query' if not queries else 'passage'} is left of {len(read_queries)} queries and "
-            f"{len(read_passages)} passages; refused: {dict(reasons.most_common(3)) or 'none'}; check the source's columns"
+            f"{rejected[kind]:,} of {read[kind]:,} {_PLURALS[kind]} ({shares[kind]:.1%}) are refused, more than "
+            f"max_reject_share {most} allows; {_dominant(settled.store, [kind])}; correct the source or its entry, or "
+            "raise ingest.max_reject_share (the dataset's `ingest` overrides it); --dry-run shows what there is"
         )
-    rejects = [*source.rejects, *lost, *unusable]
-    merges = {"query": len(query_aliases), "passage": len(passage_aliases), "qrel": merged}
-    kept = {"query": len(queries), "passage": len(passages), "qrel": len(qrels)}
-    report = {
-        "source": source.facts,
-        **_counts(kept, merges, rejects),
-        "queries_by_split": dict(Counter(q.split for q in queries)),
-    }
-    return Ingested(
-        *_tables(queries, passages, qrels), _alias_table(query_aliases, passage_aliases), _reject_table(rejects), report
-    )
 
 
-def _rows(source: Source) -> tuple[list[Query], list[Passage], list[Qrel]]:
-    queries = [
-        Query(
-            row["query_id"],
-            row["text"],
-            row["split"],
-            row["group_id"],
-            None if row["labels"] is None else tuple(row["labels"]),
-        )
-        for row in source.queries.to_pylist()
-    ]
-    passages = [Passage(**row) for row in source.corpus.to_pylist()]
-    qrels = [Qrel(**row) for row in source.qrels.to_pylist()]
-    return queries, passages, qrels
+def summary(report: Mapping[str, object]) -> str:
+    """Say in one line how many rows were kept, merged and rejected."""
+    said = []
+    for action in ("kept", "merged", "rejected"):
+        counts = {kind: count for kind, count in _counts(report[action]).items() if count and kind != "row"}
+        rows = ", ".join(f"{count:,} {_PLURALS.get(kind, f'{kind}s')}" for kind, count in counts.items())
+        said.append(f"{action} {rows or 'nothing'}")
+    return "; ".join(said)
 
 
-def _needs(task: str, positive_at: float) -> Callable[[Query, Sequence[Qrel]], str | None]:
-    """Return the rule that names why a query of `task` cannot be used, or None where it can."""
-    bound = np.float32(positive_at)  # relevance is stored as float32
-
-    def reason(query: Query, judged: Sequence[Qrel]) -> str | None:
-        if query.labels is not None:
-            return None if query.labels else "no_label"
-        if task == "sts":
-            return None if judged else "not_judged"
-        return None if any(np.float32(qrel.relevance) >= bound for qrel in judged) else "no_positive"
-
-    return reason
-
-
-def _usable(
-    queries: Sequence[Query], qrels: Sequence[Qrel], reason: Callable[[Query, Sequence[Qrel]], str | None]
-) -> tuple[list[Query], list[Qrel], list[Reject]]:
-    judged: dict[str, list[Qrel]] = {query.query_id: [] for query in queries}
-    for qrel in qrels:
-        judged[qrel.query_id].append(qrel)
-    refused = {q.query_id: why for q in queries if (why := reason(q, judged[q.query_id]))}
-    rejects = [Reject("query", query_id, why, "", 0) for query_id, why in refused.items()]
-    rejects += [
-        Reject("qrel", f"{qrel.query_id}\t{qrel.passage_id}", "query_refused", "", 0)
-        for query_id in refused
-        for qrel in judged[query_id]
-    ]
-    kept = [query for query in queries if query.query_id not in refused]
-    return kept, [qrel for qrel in qrels if qrel.query_id not in refused], rejects
-
-
-def _counts(kept: Mapping[str, int], merged: Mapping[str, int], rejects: Sequence[Reject]) -> dict[str, object]:
-    """Count rows: read = kept + merged + rejected for queries, passages and qrels; a loader's other kinds are rejects."""
-    refused: dict[str, Counter[str]] = {}
-    for reject in rejects:
-        refused.setdefault(reject.kind, Counter())[reject.reason] += 1
-    rejected = {kind: sum(refused.get(kind, Counter()).values()) for kind in {*kept, *refused}}
+def _labels(store: Store, entry: Dataset, names: Mapping[str, str]) -> Counts:
+    """Make passages of labels; return how many passages and qrels there are to be settled."""
+    labels.refuse_lonely(store)
+    if entry.label_mode == "label":
+        labels.label_passages(store, names)
+    else:
+        labels.example_passages(store)
     return {
-        "read": {kind: count + merged[kind] + rejected[kind] for kind, count in kept.items()},
-        "kept": dict(kept),
-        "merged": dict(merged),
-        "rejected": rejected,
-        "reject_reasons": {kind: dict(sorted(reasons.items())) for kind, reasons in sorted(refused.items())},
+        kind: store.one(f"SELECT count(*) FROM {table}") for kind, table in (("passage", "passages"), ("qrel", "qrels"))
     }
 
 
-def _tables(
-    queries: Sequence[Query], passages: Sequence[Passage], qrels: Sequence[Qrel]
-) -> tuple[pa.Table, pa.Table, pa.Table]:
-    return (
-        schemas.build(
-            schemas.QUERIES,
-            {
-                "query_id": [q.query_id for q in queries],
-                "text": [q.text for q in queries],
-                "split": [q.split for q in queries],
-                "group_id": [q.group_id for q in queries],
-                "labels": [None if q.labels is None else list(q.labels) for q in queries],
-            },
-        ),
-        schemas.build(
-            schemas.CORPUS,
-            {
-                "passage_id": [p.passage_id for p in passages],
-                "title": [p.title for p in passages],
-                "text": [p.text for p in passages],
-            },
-        ),
-        schemas.build(
-            schemas.QRELS,
-            {
-                "query_id": [q.query_id for q in qrels],
-                "passage_id": [q.passage_id for q in qrels],
-                "relevance": [q.relevance for q in qrels],
-            },
-        ),
+def _links(entry: Dataset) -> str | None:
+    """Which judgements keep a query and a passage on one side: any of a pair to be graded, else positives."""
+    if entry.labelled:
+        return None
+    return "true" if entry.task == "sts" else f"relevance >= {entry.positive_at}::FLOAT"
+
+
+def _refuse_unusable(store: Store, entry: Dataset) -> None:
+    """Make `kept_queries`, and note the others and their judgements."""
+    store.run(f"""
+        CREATE OR REPLACE TABLE usable AS
+        SELECT s.query_id, s.chosen, g.split, g.group_id, s.labels, CASE
+            WHEN s.labels IS NOT NULL THEN CASE WHEN len(s.labels) = 0 THEN 'no_label' END
+            WHEN coalesce(judged, 0) = 0 THEN 'not_judged'
+            WHEN {entry.task != "sts"} AND positives = 0 THEN 'no_positive' END AS reason
+        FROM settled_queries s JOIN groups g USING (query_id) LEFT JOIN (
+            SELECT query_id, count(*) AS judged, count(*) FILTER (relevance >= {entry.positive_at}::FLOAT) AS positives
+            FROM settled_qrels GROUP BY query_id) USING (query_id)""")
+    store.run("""
+        INSERT INTO notes SELECT 'query', u.query_id, reason, file, row, 'refused'
+        FROM usable u JOIN queries q ON q.rowid = u.chosen WHERE reason IS NOT NULL""")
+    store.run("CREATE OR REPLACE TABLE kept_queries AS SELECT * EXCLUDE reason FROM usable WHERE reason IS NULL")
+    for kind, table in (("qrel", "settled_qrels"), ("given", "settled_given")):
+        store.run(f"""
+            INSERT INTO notes SELECT '{kind}', query_id || chr(9) || passage_id, 'query_refused', file, row, 'refused'
+            FROM {table} ANTI JOIN kept_queries USING (query_id)""")
+
+
+def _report(store: Store, facts: Mapping[str, object], read: Counts) -> dict[str, object]:
+    """Count rows: read = kept + merged + rejected for each kind."""
+    noted: dict[str, dict[str, Counts]] = defaultdict(lambda: defaultdict(dict))
+    for action, kind, reason, count in store.all(
+        "SELECT action, kind, reason, count(*) FROM notes GROUP BY ALL ORDER BY ALL"
+    ):
+        noted[action][kind][reason] = count
+    kept = {
+        kind: store.one(f"SELECT count(*) FROM ({_SELECT[table]})") for kind, table in zip(KINDS, _TABLES, strict=True)
+    }
+    rejected = {kind: sum(noted["refused"].get(kind, {}).values()) for kind in sorted({*KINDS, *noted["refused"]})}
+    merged = {kind: read[kind] - kept[kind] - rejected[kind] for kind in KINDS}
+    _check_merged(store, merged)
+    rows = sum(count["rows"] for count in facts.values() if isinstance(count, dict) and "rows" in count)
+    if rows:
+        read, kept, merged = read | {"row": rows}, kept | {"row": rows - rejected.get("row", 0)}, merged | {"row": 0}
+    return {
+        "source": dict(facts),
+        "read": read,
+        "kept": kept,
+        "merged": merged,
+        "rejected": rejected,
+        "reject_reasons": dict(noted["refused"]),
+        "repairs": dict(noted["repaired"]),
+        "queries_by_split": dict(store.all("SELECT split, count(*) FROM kept_queries GROUP BY split ORDER BY split")),
+    }
+
+
+_TABLES = ("queries", "corpus", "qrels", "given")
+
+
+def _check_merged(store: Store, merged: Counts) -> None:
+    """Make sure that what is neither kept nor rejected was merged into something."""
+    repeats = dict(store.all("SELECT kind, count(*) FROM notes WHERE action = 'merged' GROUP BY kind"))
+    aliases = dict(store.all(f"SELECT kind, count(*) FROM ({_SELECT['aliases']}) GROUP BY kind"))
+    for kind in ("query", "passage"):
+        expected = repeats.get(kind, 0) + aliases.get(kind, 0)
+        if merged[kind] != expected:
+            raise AssertionError(
+                f"{kind}: {merged[kind]} rows are neither kept nor rejected, but {expected} were merged"
+            )
+
+
+def _dominant(store: Store, kinds: list[str]) -> str:
+    marks = ", ".join("?" * len(kinds))
+    found = store.all(
+        f"""
+        SELECT reason, count(*), min(struct_pack(file := file, row := row)) FROM notes
+        WHERE action = 'refused' AND kind IN ({marks}) GROUP BY reason ORDER BY count(*) DESC, reason LIMIT 1""",
+        *kinds,
     )
+    if not found:
+        return "nothing was refused; check the entry's source and its columns"
+    reason, count, first = found[0]
+    return f"most for {reason} ({count:,}, first at {first['file']}:{first['row']})"
 
 
-def _alias_table(queries: Mapping[str, str], passages: Mapping[str, str]) -> pa.Table:
-    rows = [("query", *pair) for pair in queries.items()] + [("passage", *pair) for pair in passages.items()]
-    columns = zip(*rows, strict=True) if rows else ((), (), ())
-    return schemas.build(schemas.ALIASES, dict(zip(schemas.ALIASES.schema.names, map(list, columns), strict=True)))
-
-
-def _reject_table(rejects: Sequence[Reject]) -> pa.Table:
-    rows = [(r.kind, r.id, r.reason, r.file, r.row) for r in rejects]
-    columns = zip(*rows, strict=True) if rows else ((), (), (), (), ())
-    return schemas.build(schemas.REJECTS, dict(zip(schemas.REJECTS.schema.names, map(list, columns), strict=True)))
+def _counts(found: object) -> Counts:
+    return found if isinstance(found, dict) else {}

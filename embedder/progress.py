@@ -30,6 +30,24 @@ def track(things: Iterable[T], total: int, what: str, interval: float = 10.0) ->
             print(f"{what}: {done:,} of {total:,}, {left:,.0f} s left", file=sys.stderr, flush=True)
 
 
+def count(things: Iterable[T], what: str, interval: float = 10.0) -> Iterator[T]:
+    """Yield `things`, of which nobody knows how many there are, and show on stderr how many are done.
+
+    Args:
+        things: what is worked on, in order.
+        what: the words after the count: "records read of faq".
+        interval: seconds between two lines.
+    """
+    end = "\r" if sys.stderr.isatty() else "\n"
+    start = said = time.monotonic()
+    for done, thing in enumerate(things, 1):
+        yield thing
+        # Asking the clock for each of many small things would take longer than they do.
+        if not done % 1024 and (now := time.monotonic()) - said >= interval:
+            said = now
+            print(f"{done:,} {what}, {done / (now - start):,.0f}/s", end=end, file=sys.stderr, flush=True)
+
+
 def _bar(things: Iterable[T], total: int, what: str) -> Iterator[T]:
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn

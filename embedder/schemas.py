@@ -41,8 +41,9 @@ _RUN = (
 _CANDIDATES = (
     *_RUN,
     pa.field("relevance", pa.float32()),
-    ("positive_score", pa.float32()),
-    ("margin", pa.float32()),
+    # Null where a positive has no score: a run that came with the source need not hold it.
+    pa.field("positive_score", pa.float32()),
+    pa.field("margin", pa.float32()),
     ("verdict", pa.string()),
     ("refused_by", pa.int32()),
 )
@@ -61,13 +62,24 @@ QRELS = _table("qrels", "query_id passage_id", *_ID, ("relevance", pa.float32())
 ALIASES = _table("aliases", "kind id", ("kind", pa.string()), ("id", pa.string()), ("merged_into", pa.string()))
 REJECTS = _table(
     "rejects",
-    "kind id reason file row",
+    "kind id reason file row action",
     ("kind", pa.string()),
     ("id", pa.string()),
     ("reason", pa.string()),
     ("file", pa.string()),
     ("row", pa.int64()),
+    # What became of it: refused, merged into an equal one, or repaired and kept.
+    ("action", pa.string()),
     unique=False,
+)
+# Mined by somebody else; score is null where the source has none, metadata `scores` says `given` or `place`.
+GIVEN = _table(
+    "given",
+    "query_id rank",
+    ("query_id", pa.string()),
+    ("rank", pa.int32()),
+    ("passage_id", pa.string()),
+    pa.field("score", pa.float32()),
 )
 RUN = _table("run", "query_id rank", *_RUN)
 JUDGED = _table(
@@ -75,7 +87,7 @@ JUDGED = _table(
     "query_id passage_id",
     *_ID,
     ("relevance", pa.float32()),
-    ("score", pa.float32()),
+    pa.field("score", pa.float32()),
     pa.field("rank", pa.int32()),
 )
 CANDIDATES = _table("candidates", "query_id rank", *_CANDIDATES)
@@ -99,7 +111,7 @@ SHARD = _table(
     # Passages that must not count as in-batch negatives of this query although they are no positives of it:
     # near copies of one, and those the filter refused as too close to one.
     ("masked_ids", _STRINGS),
-    ("positive_score", pa.float32()),
+    pa.field("positive_score", pa.float32()),
     ("negative_ids", _STRINGS),
     ("negatives", _STRINGS),
     ("negative_ranks", pa.list_(pa.int32())),
@@ -136,15 +148,30 @@ def build(
     Raises:
         TableError: a column is missing, unknown, of another type, or null where it may not be; or a key repeats.
     """
+    data = conform(table, columns)
+    data = data.take(pc.sort_indices(data, [(name, "ascending") for name in table.key]))
+    _check_key(table, data)
+    return data.replace_schema_metadata(stored(metadata))
+
+
+def stored(metadata: Mapping[str, str] | None) -> dict[bytes, bytes]:
+    """Return what a table is to say of itself as Arrow stores it; `metadata` reads it back."""
+    return {_PREFIX + k.encode(): v.encode() for k, v in sorted((metadata or {}).items())}
+
+
+def conform(table: Table, columns: Mapping[str, object] | pa.Table) -> pa.Table:
+    """Make an Arrow table of `columns` in the declared types, in their order.
+
+    Raises:
+        TableError: a column is missing, unknown, of another type, or null where it may not be.
+    """
     if isinstance(columns, pa.Table):
         columns = {name: columns.column(name) for name in columns.column_names}
     _check_names(table, list(columns), "the table to write")
     arrays = [_column(table, field, columns[field.name]) for field in table.schema]
     data = pa.Table.from_arrays(arrays, schema=table.schema)
     _check(table, data, "the table to write")
-    data = data.take(pc.sort_indices(data, [(name, "ascending") for name in table.key]))
-    _check_key(table, data)
-    return data.replace_schema_metadata({_PREFIX + k.encode(): v.encode() for k, v in sorted((metadata or {}).items())})
+    return data
 
 
 def write(path: Path, table: Table, data: pa.Table) -> None:

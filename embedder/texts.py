@@ -4,8 +4,8 @@ import unicodedata
 
 
 def passage_text(title: str, text: str) -> str:
-    """The passage as models and BM25 read it: title, newline, text; the text alone without a title."""
-    return f"{title}\n{text}" if title else text
+    """The passage as models and BM25 read it: title, newline, text; one alone where there is no other."""
+    return f"{title}\n{text}" if title and text else title or text
 
 
 def normalise(text: str) -> str:

@@ -1,35 +1,40 @@
-"""Read a dataset from its source, merge equal texts, list what was refused."""
+"""Read a dataset from its source, clean it, merge equal texts, list what was refused."""
 
-from embedder.cli.stage import Dataset, stage_app
+from embedder.cli.stage import Dataset, DryRun, stage_app
 
 
-def ingest(dataset: Dataset) -> None:
-    """Read DATASET from its source, merge equal texts, list what was refused."""
+def ingest(dataset: Dataset, dry_run: DryRun = False) -> None:  # noqa: FBT002 - a flag
+    """Read DATASET from its source, clean it, merge equal texts, list what was refused."""
+    from dataclasses import replace
     from pathlib import Path
 
-    from embedder import files, layout, loaders, schemas
+    from embedder import files, ingestion, layout, loaders, store
     from embedder.errors import SourceError
-    from embedder.ingestion import ingest as settle
+    from embedder.gathering import TABLES
     from embedder.params.load import dataset_of, load
+    from embedder.progress import count
 
-    entry = dataset_of(load(), dataset)
+    params = load()
+    entry, settings = dataset_of(params, dataset), params.ingest_of(dataset)
     path = Path(entry.path)
     if not path.exists():
         raise SourceError(f"datasets.{dataset}.path: there is no {path}; correct it in {layout.PARAMS}")
     try:
-        source = loaders.load(entry.source, path)
-        tables = settle(source, entry.task, entry.positive_at, entry.label_mode)
+        with store.opened(layout.CACHE, TABLES) as tables:
+            source = loaders.load(entry.source, path)
+            watched = replace(source, records=count(source.records, f"records read of {dataset}"))
+            settled = ingestion.settle(watched, entry, settings, tables)
+            if dry_run:
+                from embedder.cli.preview import preview
+
+                preview(settled, entry)
+                return
+            ingestion.check(settled, settings.max_reject_share)
+            with files.replacing(layout.folder("ingest", dataset)) as folder:
+                ingestion.write(settled, folder)
     except SourceError as error:
         raise SourceError(f"datasets.{dataset}: {error}") from error
-    with files.replacing(layout.folder("ingest", dataset)) as folder:
-        schemas.write(folder / "queries.parquet", schemas.QUERIES, tables.queries)
-        schemas.write(folder / "corpus.parquet", schemas.CORPUS, tables.corpus)
-        schemas.write(folder / "qrels.parquet", schemas.QRELS, tables.qrels)
-        schemas.write(folder / "aliases.parquet", schemas.ALIASES, tables.aliases)
-        schemas.write(folder / "rejects.parquet", schemas.REJECTS, tables.rejects)
-        files.write_json(folder / "report.json", tables.report)
-    kept = tables.report["kept"]
-    print(f"ingest {dataset}: kept {kept}, merged {tables.report['merged']}, rejected {tables.report['rejected']}")
+    print(f"ingest {dataset}: {ingestion.summary(settled.report)}")
 
 
 app = stage_app(ingest)

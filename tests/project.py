@@ -120,6 +120,7 @@ def dataset(view: str, packages: Sequence[str] = (PACKAGE,)) -> dict[str, Any]:
         "task": "retrieval",
         "instruction": "Given a summary, retrieve what it summarises",
         "instruct_passages": False,
+        "language": "en",
         "licence": "CC0-1.0",
         "path": "requirements.lock",
         "source": {
@@ -134,6 +135,7 @@ def dataset(view: str, packages: Sequence[str] = (PACKAGE,)) -> dict[str, Any]:
         "negative_at": 0,
         "weight": 1.0,
         "label_mode": None,
+        "ingest": {},
         "filter": {},
     }
 
@@ -145,8 +147,8 @@ def tiny_params() -> dict[str, Any]:
         "k1": 1.5,
         "b": 0.75,
         "delta": 0.5,
-        "stemmer": "english",
-        "stop_words": "english",
+        "stem": True,
+        "stop_words": True,
     }
     return {
         "teacher": "bm25",
@@ -158,6 +160,7 @@ def tiny_params() -> dict[str, Any]:
             "bm25-reference": {"kind": "bm25-reference", **bm25},
             "unused": {"kind": "bm25", **bm25, "k1": 0.9},
         },
+        "ingest": {"max_characters": 10000, "max_reject_share": 0.5},
         "mine": {"depth": 12},
         "filter": {
             "min_rank": 2,
@@ -168,7 +171,6 @@ def tiny_params() -> dict[str, Any]:
             "absolute_margin": None,
             "relative_margin": None,
             "near_copy_jaccard": 0.8,
-            "near_copy_unit": "word",
             "near_copy_size": 5,
         },
         "materialize": {

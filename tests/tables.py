@@ -21,7 +21,6 @@ _FILTER: dict[str, Any] = {
     "absolute_margin": None,
     "relative_margin": None,
     "near_copy_jaccard": None,
-    "near_copy_unit": "word",
     "near_copy_size": 2,
 }
 _MATERIALIZE: dict[str, Any] = {
@@ -38,11 +37,13 @@ _MATERIALIZE: dict[str, Any] = {
 _ENTRY: dict[str, Any] = {
     "instruction": "Find it",
     "instruct_passages": False,
+    "language": "en",
     "licence": "CC0-1.0",
     "path": "somewhere",
     "positive_at": 1.0,
     "negative_at": 0.0,
     "weight": 1.0,
+    "ingest": {},
     "filter": {},
 }
 
@@ -94,7 +95,7 @@ def run(rows: Iterable[tuple[str, int, str, float]]) -> pa.Table:
     return schemas.build(schemas.RUN, _columns(schemas.RUN, list(rows)), MADE_BY)
 
 
-def judged(rows: Iterable[tuple[str, str, float, float, int | None]]) -> pa.Table:
+def judged(rows: Iterable[tuple[str, str, float, float | None, int | None]]) -> pa.Table:
     """Return the table `judged` of (query_id, passage_id, relevance, score, rank)."""
     return schemas.build(schemas.JUDGED, _columns(schemas.JUDGED, list(rows)), MADE_BY)
 

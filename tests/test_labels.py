@@ -1,72 +1,135 @@
 """Tests of embedder.labels."""
 
+from collections.abc import Sequence
+from typing import Any
+
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from embedder.identity import Passage, Qrel, Query
-from embedder.labels import EXAMPLES_PER_LABEL, example_passages, label_passages, readable
+from embedder.errors import SourceError
+from embedder.labels import EXAMPLES_PER_LABEL, called, readable
+from embedder.loaders import Source
+from tests import tables
+from tests.sources import Written, ingested, labelled
+
+LABEL = tables.entry("classification")
+EXAMPLE = tables.entry("classification", label_mode="example")
+ROWS = labelled(
+    ("q1", "one", "train", ["to_pay"]),
+    ("q2", "two", "train", ["to_pay", "lost"]),
+    ("q3", "three", "train", ["lost"]),
+    ("d1", "four", "dev", ["lost", "new"]),
+    ("d2", "five", "dev", ["new"]),
+)
 
 
-def _query(query_id: str, *labels: str, split: str = "train") -> Query:
-    return Query(query_id, f"text of {query_id}", split, query_id, labels)
-
-
-QUERIES = [_query("q1", "to_pay"), _query("q2", "to_pay", "lost"), _query("d1", "lost", "new", split="dev")]
+def _pairs(found: Written) -> set[tuple[str, str]]:
+    return {(row["query_id"], row["passage_id"]) for row in found.rows("qrels")}
 
 
 def test_labels_of_training_queries_are_the_passages() -> None:
     """A passage is a label of a training query, its text the readable label; a label seen in dev alone is none."""
-    passages, qrels = label_passages(QUERIES)
-    assert passages == [Passage("lost", "", "lost"), Passage("to_pay", "", "to pay")]
-    assert qrels == [
-        Qrel("q1", "to_pay", 1.0),
-        Qrel("q2", "to_pay", 1.0),
-        Qrel("q2", "lost", 1.0),
-        Qrel("d1", "lost", 1.0),
-    ]
+    found = ingested(ROWS, LABEL)
+    assert {row["passage_id"]: row["text"] for row in found.rows("corpus")} == {"lost": "lost", "to_pay": "to pay"}
+    assert _pairs(found) == {("q1", "to_pay"), ("q2", "to_pay"), ("q2", "lost"), ("q3", "lost"), ("d1", "lost")}
+
+
+def test_names_describe_labels() -> None:
+    """A label that has a name is called by it, and its id stays."""
+    found = ingested(Source(ROWS, label_names={"to_pay": "A bill that is due"}), LABEL)
+    assert {row["passage_id"]: row["text"] for row in found.rows("corpus")} == {
+        "lost": "lost",
+        "to_pay": "A bill that is due",
+    }
+
+
+def test_labels_whose_words_coincide_stay_as_they_are() -> None:
+    """Two labels that would read the same keep their own spelling: merged they would be one class."""
+    assert called(["a_b", "a-b", "c_d"], {}) == ["a_b", "a-b", "c d"]
 
 
 def test_examples_are_training_queries_of_the_label() -> None:
     """In example mode the passages are training queries, relevant to queries that share a label, never to themselves."""
-    passages, qrels = example_passages(QUERIES)
-    assert {p.passage_id: p.text for p in passages} == {"q1": "text of q1", "q2": "text of q2"}
-    assert qrels == [Qrel("d1", "q2", 1.0), Qrel("q1", "q2", 1.0), Qrel("q2", "q1", 1.0)]
+    found = ingested(ROWS, EXAMPLE)
+    assert {row["passage_id"]: row["text"] for row in found.rows("corpus")} == {"q1": "one", "q2": "two", "q3": "three"}
+    assert _pairs(found) == {("q1", "q2"), ("q2", "q1"), ("q2", "q3"), ("q3", "q2"), ("d1", "q2"), ("d1", "q3")}
+
+
+@pytest.mark.parametrize("entry", [LABEL, EXAMPLE], ids=["label", "example"])
+def test_a_label_with_one_member_is_taken_away(entry: Any) -> None:  # noqa: ANN401 - a Dataset
+    """A label that one query alone has teaches nothing: the query loses it, and goes if it has no other."""
+    rows = labelled(
+        ("a", "x", "train", ["l"]), ("b", "y", "train", ["l", "rare"]), ("c", "z", "train", ["alone"]),
+    )  # fmt: skip
+    found = ingested(rows, entry)
+    assert found.column("queries", "labels") == [["l"], ["l"]]
+    assert found.notes() == [("query", "c", "label_with_one_member")]
+    assert found.notes("repaired") == [("query", "b", "label_with_one_member")]
+
+
+def test_a_text_with_two_labels_is_refused_where_a_text_has_one() -> None:
+    """Rows of one text with different labels contradict each other in a single-label source: all are refused."""
+    rows = labelled(
+        ("a", "x", "train", ["l"]), ("b", "X", "dev", ["m"]), ("c", "y", "train", ["l"]), ("d", "z", "train", ["l"]),
+    )  # fmt: skip
+    found = ingested(Source(rows, one_label=True), LABEL)
+    assert found.notes() == [("query", "a", "conflicting_labels"), ("query", "b", "conflicting_labels")]
+    assert found.column("queries", "query_id") == ["c", "d"]
+    assert found.report["merged"]["query"] == 0
+
+
+def test_a_text_with_two_labels_has_both_elsewhere() -> None:
+    """In a source where a text may have several labels, rows of one text are merged and have the labels of all."""
+    rows = labelled(("a", "x", "train", ["l"]), ("b", "X", "train", ["m"]), ("c", "y", "train", ["l", "m"]))
+    assert ingested(rows, LABEL).column("queries", "labels") == [["l", "m"], ["l", "m"]]
+
+
+def test_a_query_without_a_label_is_refused() -> None:
+    """A text without a label, or with blank ones, can be neither trained nor measured."""
+    rows = labelled(
+        ("a", "x", "train", ["l"]), ("b", "y", "train", ["l"]), ("c", "z", "train", []), ("d", "w", "dev", [" "])
+    )
+    assert ingested(rows, LABEL).notes() == [("query", "c", "no_label"), ("query", "d", "no_label")]
 
 
 _LABELLED = st.lists(
-    st.tuples(st.sets(st.sampled_from("xyz"), max_size=2), st.sampled_from(["train", "dev"])), max_size=60
+    st.tuples(st.sets(st.sampled_from("xyz"), max_size=2), st.sampled_from(["train", "dev"])), min_size=2, max_size=60
 )
 
 
+@settings(max_examples=12, deadline=None)
 @given(_LABELLED, st.randoms(use_true_random=False))
-def test_examples_whatever_the_rows(rows: list[tuple[set[str], str]], random: "object") -> None:
+def test_examples_whatever_the_rows(rows: Sequence[tuple[set[str], str]], random: Any) -> None:  # noqa: ANN401 - Random
     """At most 16 examples a label, none of dev, no query its own, every pair shares a label, and order is no matter."""
-    queries = [_query(f"q{i}", *sorted(labels), split=split) for i, (labels, split) in enumerate(rows)]
-    passages, qrels = example_passages(queries)
-    known = {q.query_id: q for q in queries}
-    chosen = {p.passage_id for p in passages}
-    assert all(known[passage].split == "train" for passage in chosen)
+    records = labelled(*((f"q{i}", f"text {i}", split, sorted(labels)) for i, (labels, split) in enumerate(rows)))
+    try:
+        found = ingested(records, EXAMPLE)
+    except SourceError:
+        return
+    known = {row["query_id"]: row for row in found.rows("queries")}
+    chosen = set(found.column("corpus", "passage_id"))
+    assert all(known[passage]["split"] == "train" for passage in chosen)
     for label in "xyz":
-        members = [q.query_id for q in queries if label in (q.labels or ()) and q.split == "train"]
-        wanted = min(EXAMPLES_PER_LABEL, len(members))
-        assert len(chosen & set(members)) >= wanted
+        members = {q for q, row in known.items() if label in row["labels"] and row["split"] == "train"}
+        assert len(chosen & members) >= min(EXAMPLES_PER_LABEL, len(members))
     assert len(chosen) <= 3 * EXAMPLES_PER_LABEL
-    for qrel in qrels:
-        assert qrel.query_id != qrel.passage_id
-        assert set(known[qrel.query_id].labels or ()) & set(known[qrel.passage_id].labels or ())
-    shuffled = list(queries)
-    random.shuffle(shuffled)  # type: ignore[attr-defined]
-    again = example_passages(shuffled)
-    assert (sorted(again[0], key=str), again[1]) == (sorted(passages, key=str), qrels)
+    for query, passage in _pairs(found):
+        assert query != passage
+        assert set(known[query]["labels"]) & set(known[passage]["labels"])
+    random.shuffle(records)
+    again = ingested(records, EXAMPLE)
+    assert {name: data for name, data in again.files.items() if name != "rejects.parquet"} == {
+        name: data for name, data in found.files.items() if name != "rejects.parquet"
+    }
 
 
 def test_a_large_label_has_sixteen_examples() -> None:
     """Of many members of one label, 16 are drawn, and they aren't simply the first ids."""
-    passages, qrels = example_passages([_query(f"q{i:03}", "x") for i in range(100)])
-    assert len(passages) == 16
-    assert len(qrels) == 100 * 16 - 16
-    assert {p.passage_id for p in passages} != {f"q{i:03}" for i in range(16)}
+    found = ingested(labelled(*((f"q{i:03}", f"text {i}", "train", ["x"]) for i in range(100))), EXAMPLE)
+    assert found.tables["corpus"].num_rows == 16
+    assert found.tables["qrels"].num_rows == 100 * 16 - 16
+    assert set(found.column("corpus", "passage_id")) != {f"q{i:03}" for i in range(16)}
 
 
 @pytest.mark.parametrize(

@@ -24,6 +24,8 @@ R = TypeVar("R")
 
 Dataset = Annotated[str, typer.Argument(help="A key of `datasets` in params.yaml.", show_default=False)]
 
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Write nothing; show what there is.")]
+
 
 def stage_app(function: Callable[P, R]) -> typer.Typer:
     """Make a one-command Typer app of a stage's function."""

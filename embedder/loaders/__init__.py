@@ -1,46 +1,41 @@
-"""Loaders turn a source into raw tables. Adding one: one module with `Options` and `load`, one line below."""
+"""Loaders turn a source into records. Adding one: one module with `Options` and `load`, one line below."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol, cast
 
-import pyarrow as pa
-
 from embedder.params.base import Model, module
+from embedder.records import Record
 
 LOADERS = {
+    "beir": "embedder.loaders.beir",
+    "given": "embedder.loaders.given",
+    "hub": "embedder.loaders.hub",
+    "mteb": "embedder.loaders.mteb",
     "python-env": "embedder.loaders.python_env",
+    "table": "embedder.loaders.table",
 }
 
 
 @dataclass(frozen=True)
-class Reject:
-    """A row that was refused: what it was, its id, why, and where it stands."""
-
-    kind: str
-    id: str
-    reason: str
-    file: str
-    row: int
-
-
-@dataclass(frozen=True)
 class Source:
-    """What a loader returns; ids are unique within a table, texts are as found, nothing is merged yet.
+    """What a loader returns: records to be read once, as found; nothing is cleaned or merged yet.
 
     Attributes:
-        queries: columns query_id, text, split, group_id, labels (list of strings, or null).
-        corpus: columns passage_id, title, text; empty where labels are to be the passages.
-        qrels: columns query_id, passage_id, relevance; empty where labels are.
-        rejects: every row that was refused.
-        facts: what the report says of the source beside the counts: versions, digests.
+        records: in the source's order; ids may repeat, qrels may point nowhere, texts may be anything.
+        facts: what the report says of the source beside the counts: versions, digests, rows of each file. Complete
+            once `records` is exhausted.
+        one_label: whether a text has one label, so that two are a contradiction.
+        dev_share: the share of groups that become dev whatever the source says; None leaves the source's splits.
+        label_names: what a label is called where its id says little.
     """
 
-    queries: pa.Table
-    corpus: pa.Table
-    qrels: pa.Table
-    rejects: list[Reject] = field(default_factory=list)
+    records: Iterable[Record]
     facts: dict[str, object] = field(default_factory=dict)
+    one_label: bool = False
+    dev_share: float | None = None
+    label_names: dict[str, str] = field(default_factory=dict)
 
 
 class Loader(Protocol):
@@ -50,7 +45,7 @@ class Loader(Protocol):
 
     @staticmethod
     def load(options: Model, path: Path) -> Source:
-        """Read the source at `path`.
+        """Open the source at `path`; reading its records may raise too.
 
         Raises:
             SourceError: it is missing, empty, or not what `options` say.
@@ -59,7 +54,7 @@ class Loader(Protocol):
 
 
 def load(options: Model, path: Path) -> Source:
-    """Read a source with the loader that its options name.
+    """Open a source with the loader that its options name; reading its records may raise too.
 
     Raises:
         SourceError: the source is missing, empty, or not what `options` say.

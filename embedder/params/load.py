@@ -1,6 +1,7 @@
 """The only reader of params.yaml: YAML 1.2 as DVC reads it, checked as a whole before anything runs."""
 
 from collections.abc import Iterator, Mapping
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, cast
 
@@ -44,6 +45,18 @@ def student_of(params: Params) -> Student:
     return params.students[params.student]
 
 
+def installed_version() -> str:
+    """The version of embedder that is installed.
+
+    Raises:
+        ParamsError: it runs from a folder and is not installed.
+    """
+    try:
+        return version("embedder")
+    except PackageNotFoundError as error:
+        raise ParamsError("embedder is not installed here; pip install it into this environment") from error
+
+
 def _read(path: Path) -> Mapping[str, Any]:
     try:
         text = path.read_text(encoding="utf-8")
@@ -73,6 +86,11 @@ def _problem(error: YAMLError) -> str:
 
 
 def _disagreements(params: Params) -> Iterator[str]:
+    if params.version is not None and params.version != (installed := installed_version()):
+        yield (
+            f"version: made with embedder {params.version}, but {installed} is installed; set it to {installed} (what "
+            f"that makes otherwise then runs again), or install {params.version}"
+        )
     if params.teacher not in params.teachers:
         yield f"teacher: {unknown('teacher', params.teacher, params.teachers)}"
     if params.evaluate.lexical not in params.teachers:
@@ -91,10 +109,13 @@ def _disagreements(params: Params) -> Iterator[str]:
 
 
 def _window(params: Params, name: str) -> Iterator[str]:
+    section = "ingest"
     try:
+        params.ingest_of(name)
+        section = "filter"
         rules = params.filter_of(name)
     except ValidationError as error:
-        yield f"datasets.{name}.filter: {describe(error)}"
+        yield f"datasets.{name}.{section}: {describe(error)}"
         return
     if params.datasets[name].labelled:
         return
@@ -120,4 +141,4 @@ def _shared_sources(params: Params) -> Iterator[str]:
             yield f"datasets.{name}.source: packages, versions and dev_share must be those of datasets.{first}"
 
 
-__all__ = ["Dataset", "Filter", "Params", "Student", "dataset_of", "load", "student_of"]
+__all__ = ["Dataset", "Filter", "Params", "Student", "dataset_of", "installed_version", "load", "student_of"]

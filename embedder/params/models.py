@@ -26,15 +26,25 @@ Source = Annotated[SerializeAsAny[Model], _registered(LOADERS, "loader")]
 Teacher = Annotated[SerializeAsAny[Model], _registered(TEACHERS, "kind")]
 StudentModel = Annotated[SerializeAsAny[Model], _registered(STUDENTS, "kind")]
 
+Language = Annotated[str, StringConstraints(pattern=r"^[a-z]{2,3}$")]
+
 LABEL_TASKS = frozenset({"classification", "clustering"})
 
 
 class Dataset(Model):
-    """One corpus with its queries: what it asks for, where it comes from, what counts as relevant."""
+    """One corpus with its queries: what it asks for, where it comes from, what counts as relevant.
+
+    Attributes:
+        language: ISO 639 code of its texts: how words are found, stemmed and compared; null: words between blanks,
+            as they are.
+        ingest: what it overrides of the section `ingest`, key by key.
+        filter: what it overrides of the section `filter`, key by key.
+    """
 
     task: Task
     instruction: Annotated[str, Field(min_length=1)]
     instruct_passages: bool
+    language: Language | None
     licence: Annotated[str, Field(min_length=1)]
     path: Annotated[str, Field(min_length=1)]
     source: Source
@@ -42,6 +52,7 @@ class Dataset(Model):
     negative_at: float | None
     weight: Annotated[float, Field(ge=0)]
     label_mode: Literal["label", "example"] | None
+    ingest: dict[str, Any]
     filter: dict[str, Any]
 
     @model_validator(mode="after")
@@ -57,6 +68,18 @@ class Dataset(Model):
     def labelled(self) -> bool:
         """Whether the passages are labels or examples of labels."""
         return self.task in LABEL_TASKS
+
+
+class Ingest(Model):
+    """What is done with long texts, and how much of a source may be refused before it is the wrong source.
+
+    Attributes:
+        max_characters: a longer text is cut there.
+        max_reject_share: the largest share of queries, of passages, of qrels or of rows that may be refused.
+    """
+
+    max_characters: Positive
+    max_reject_share: Share
 
 
 class Mine(Model):
@@ -76,7 +99,6 @@ class Filter(Model):
     absolute_margin: float | None
     relative_margin: Share | None
     near_copy_jaccard: Annotated[float, Field(gt=0, le=1)] | None
-    near_copy_unit: Literal["word", "character"]
     near_copy_size: Positive
 
     @model_validator(mode="after")
@@ -162,19 +184,30 @@ class Runtime(Model):
 
 
 class Params(Model):
-    """The whole of params.yaml."""
+    """The whole of params.yaml.
 
+    Attributes:
+        version: the version of embedder that a project with the installed package was made for; null in the
+            repository of embedder itself, whose stages depend on their code.
+    """
+
+    version: str | None = None
     teacher: Name
     student: Name
     judge: Literal["none"]
     datasets: Annotated[dict[Name, Dataset], Field(min_length=1)]
     teachers: Annotated[dict[Name, Teacher], Field(min_length=1)]
+    ingest: Ingest
     mine: Mine
     filter: Filter
     materialize: Materialize
     students: Annotated[dict[Name, Student], Field(min_length=1)]
     evaluate: Evaluate
     runtime: Runtime = Runtime()
+
+    def ingest_of(self, dataset: str) -> Ingest:
+        """The ingest section with what the dataset overrides."""
+        return Ingest.model_validate({**self.ingest.model_dump(), **self.datasets[dataset].ingest})
 
     def filter_of(self, dataset: str) -> Filter:
         """The filter section with what the dataset overrides."""

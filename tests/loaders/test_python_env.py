@@ -11,12 +11,12 @@ from typing import Any, get_args
 
 import pytest
 
-from embedder.loaders import Source
 from embedder.loaders.python_env import View, load
 from embedder.loaders.python_env.code import MASK
 from embedder.loaders.python_env.packages import installed
 from embedder.texts import normalise
 from tests.loaders.made_up import digests, options, start
+from tests.loaders.tabled import Tabled, tabled
 
 ROOT = Path(__file__).resolve().parents[2]
 LOCK = ROOT / "requirements.lock"
@@ -57,11 +57,11 @@ def second(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Popen[str]]:
 
 
 @pytest.fixture(scope="module")
-def corpus(home: Path, second: Popen[str]) -> dict[str, Source]:
+def corpus(home: Path, second: Popen[str]) -> dict[str, Tabled]:
     """Load the six views of the installed packages, while the second environment does so too."""
     assert second.args
     assert not list(home.iterdir())
-    return {view: load(options(view, PACKAGES), LOCK) for view in VIEWS}
+    return {view: tabled(load(options(view, PACKAGES), LOCK)) for view in VIEWS}
 
 
 def _all_but_sources(folder: str, names: list[str]) -> set[str]:
@@ -70,18 +70,18 @@ def _all_but_sources(folder: str, names: list[str]) -> set[str]:
     return set(names) - (kept - {"tests", "__pycache__"})
 
 
-def columns(source: Source, table: str, *names: str) -> list[tuple[Any, ...]]:
+def columns(source: Tabled, table: str, *names: str) -> list[tuple[Any, ...]]:
     """Return rows of some columns of a source's table."""
     data = getattr(source, table)
     return list(zip(*(data.column(name).to_pylist() for name in names), strict=True))
 
 
-def mapping(source: Source, table: str, key: str, value: str) -> dict[str, str]:
+def mapping(source: Tabled, table: str, key: str, value: str) -> dict[str, str]:
     """Return a column of a source's table by another."""
     return {row[0]: row[1] for row in columns(source, table, key, value)}
 
 
-def test_no_group_is_in_both_splits(corpus: dict[str, Source]) -> None:
+def test_no_group_is_in_both_splits(corpus: dict[str, Tabled]) -> None:
     """One group is on one side of the split in all six tasks, as query and as positive."""
     split_of_group: dict[str, set[str]] = defaultdict(set)
     group_of: dict[str, str] = {}
@@ -98,7 +98,7 @@ def test_no_group_is_in_both_splits(corpus: dict[str, Source]) -> None:
     assert all(len(splits) == 1 for splits in split_of_group.values())
 
 
-def test_equal_texts_are_on_one_side(corpus: dict[str, Source]) -> None:
+def test_equal_texts_are_on_one_side(corpus: dict[str, Tabled]) -> None:
     """No dev query stands word for word among the train queries of any task, and no dev passage among train ones."""
     sides: dict[str, set[str]] = defaultdict(set)
     for source in corpus.values():
@@ -113,7 +113,7 @@ def test_equal_texts_are_on_one_side(corpus: dict[str, Source]) -> None:
 
 
 @pytest.mark.parametrize("view", VIEWS)
-def test_a_quarter_is_dev(corpus: dict[str, Source], view: str) -> None:
+def test_a_quarter_is_dev(corpus: dict[str, Tabled], view: str) -> None:
     """Each task has both splits; where no rule about pairs or labels interferes, a quarter is dev."""
     splits = corpus[view].queries.column("split").to_pylist()
     share = splits.count("dev") / len(splits)
@@ -122,7 +122,7 @@ def test_a_quarter_is_dev(corpus: dict[str, Source], view: str) -> None:
     )
 
 
-def test_the_corpus_has_its_size(corpus: dict[str, Source]) -> None:
+def test_the_corpus_has_its_size(corpus: dict[str, Tabled]) -> None:
     """The packages have about 9,000 documented definitions and no giant group."""
     facts = corpus["pydoc-search"].facts
     assert 8000 < sum(facts["definitions"].values()) < 9500  # type: ignore[attr-defined]
@@ -131,7 +131,7 @@ def test_the_corpus_has_its_size(corpus: dict[str, Source]) -> None:
 
 
 @pytest.mark.parametrize("view", ["pydoc-search", "code-search", "see-also", "package-topic", "module-cluster"])
-def test_counts_add_up(corpus: dict[str, Source], view: str) -> None:
+def test_counts_add_up(corpus: dict[str, Tabled], view: str) -> None:
     """Every definition is a query or is refused under a reason."""
     source = corpus[view]
     found = sum(source.facts["definitions"].values())  # type: ignore[attr-defined]
@@ -142,7 +142,7 @@ def test_counts_add_up(corpus: dict[str, Source], view: str) -> None:
     assert source.queries.num_rows + refused == found
 
 
-def test_bodies_hold_neither_query_nor_see_also(corpus: dict[str, Source]) -> None:
+def test_bodies_hold_neither_query_nor_see_also(corpus: dict[str, Tabled]) -> None:
     """No pydoc-search passage holds its query, a See Also section or a template."""
     text_of = mapping(corpus["pydoc-search"], "corpus", "passage_id", "text")
     for query_id, text in columns(corpus["pydoc-search"], "queries", "query_id", "text"):
@@ -152,7 +152,7 @@ def test_bodies_hold_neither_query_nor_see_also(corpus: dict[str, Source]) -> No
     ]
 
 
-def test_code_hides_its_name(corpus: dict[str, Source]) -> None:
+def test_code_hides_its_name(corpus: dict[str, Tabled]) -> None:
     """No code-search passage has the name it is looked for by, nor the docstring it is looked for with."""
     passages = columns(corpus["code-search"], "corpus", "passage_id", "text")
     for passage_id, text in passages:
@@ -162,7 +162,7 @@ def test_code_hides_its_name(corpus: dict[str, Source]) -> None:
     assert sum('"""' in text for _, text in passages) < 0.1 * len(passages)
 
 
-def test_paths_are_relative(corpus: dict[str, Source]) -> None:
+def test_paths_are_relative(corpus: dict[str, Tabled]) -> None:
     """No row and no refusal names a place on this machine."""
     site = str(installed(["numpy"], LOCK, "locked")[0].root.parent)
     for source in corpus.values():
@@ -170,7 +170,7 @@ def test_paths_are_relative(corpus: dict[str, Source]) -> None:
         assert site not in json.dumps(source.facts)
 
 
-def test_grades_have_equal_counts(corpus: dict[str, Source]) -> None:
+def test_grades_have_equal_counts(corpus: dict[str, Tabled]) -> None:
     """In each split and package doc-similarity has as many pairs of every grade, and no pair of equal summaries."""
     source = corpus["doc-similarity"]
     asks = {i: (split, text) for i, split, text in columns(source, "queries", "query_id", "split", "text")}
@@ -184,7 +184,7 @@ def test_grades_have_equal_counts(corpus: dict[str, Source]) -> None:
     assert all(len(grades) == 5 and len(set(grades.values())) == 1 for grades in counted.values())
 
 
-def test_dev_labels_are_never_trained(corpus: dict[str, Source]) -> None:
+def test_dev_labels_are_never_trained(corpus: dict[str, Tabled]) -> None:
     """module-cluster's dev labels have no train query, and each package has two of them or none."""
     labels: dict[str, set[str]] = defaultdict(set)
     for split, label in columns(corpus["module-cluster"], "queries", "split", "labels"):
@@ -195,11 +195,11 @@ def test_dev_labels_are_never_trained(corpus: dict[str, Source]) -> None:
     assert all(packages.count(package) >= 2 for package in packages)
 
 
-def test_the_corpus_is_the_published_one(corpus: dict[str, Source]) -> None:
+def test_the_corpus_is_the_published_one(corpus: dict[str, Tabled]) -> None:
     """The digests are those README's table was made with."""
     assert {view: source.facts["digest"] for view, source in corpus.items()} == DIGESTS
 
 
-def test_a_second_environment_has_the_same_corpus(corpus: dict[str, Source], second: Popen[str]) -> None:
+def test_a_second_environment_has_the_same_corpus(corpus: dict[str, Tabled], second: Popen[str]) -> None:
     """Same lock, other folders and hash seed, no cache, nothing compiled: the same six digests."""
     assert digests(second) == [corpus[view].facts["digest"] for view in VIEWS]

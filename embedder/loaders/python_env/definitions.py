@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Literal
 
 from embedder import layout, near_copies, texts
-from embedder.loaders import Reject
 from embedder.loaders.python_env.groups import group_ids, split_of
 from embedder.loaders.python_env.packages import Package
 from embedder.loaders.python_env.parse import Definition, parse_package
+from embedder.records import Reject
 
 
 @dataclass(frozen=True)

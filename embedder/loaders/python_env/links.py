@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 import numpy as np
 from scipy import sparse
 
-from embedder.loaders import Reject
 from embedder.loaders.python_env.parse import Definition
 from embedder.loaders.python_env.rows import Entry, reject
+from embedder.records import Reject
 
 NEAR_HOPS = 3
 

@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from embedder.loaders import Reject
 from embedder.loaders.python_env import code, docstrings
 from embedder.loaders.python_env.packages import Package
+from embedder.records import Reject
 
 MIN_SUMMARY_WORDS, MAX_SUMMARY_WORDS = 2, 60
 _TEST_FOLDERS = frozenset({"test", "tests"})

@@ -5,7 +5,8 @@ from collections.abc import Callable, Sequence
 from embedder.loaders.python_env.docstrings import plain
 from embedder.loaders.python_env.groups import MIN_STATEMENTS
 from embedder.loaders.python_env.parse import Definition
-from embedder.loaders.python_env.rows import Entry, Passage, Qrel, Rows, query, reject
+from embedder.loaders.python_env.rows import Entry, Rows, query, reject
+from embedder.records import Passage, Qrel
 from embedder.texts import normalise
 
 MIN_BODY_WORDS = 5

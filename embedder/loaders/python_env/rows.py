@@ -1,17 +1,15 @@
-"""The rows a view makes of the definitions, and the tables and digest that follow from them."""
+"""The rows a view makes of the definitions, and their digest."""
 
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-import pyarrow as pa
-
-from embedder import schemas
-from embedder.loaders import Reject, Source
+from embedder.loaders import Source
 from embedder.loaders.python_env.parse import Definition
+from embedder.records import Passage, Qrel, Query, Reject
 
 
 class Entry(NamedTuple):
@@ -20,32 +18,6 @@ class Entry(NamedTuple):
     definition: Definition
     group: str
     split: str
-
-
-class Query(NamedTuple):
-    """A row of the queries table."""
-
-    query_id: str
-    text: str
-    split: str
-    group_id: str
-    labels: list[str] | None
-
-
-class Passage(NamedTuple):
-    """A row of the corpus table."""
-
-    passage_id: str
-    title: str
-    text: str
-
-
-class Qrel(NamedTuple):
-    """A row of the qrels table."""
-
-    query_id: str
-    passage_id: str
-    relevance: float
 
 
 @dataclass
@@ -61,7 +33,8 @@ class Rows:
 
 def query(entry: Entry, text: str, labels: list[str] | None = None) -> Query:
     """The query a definition asks: its id, split and group with a text."""
-    return Query(entry.definition.id, text, entry.split, entry.group, labels)
+    where = entry.definition.file, entry.definition.line
+    return Query(entry.definition.id, text, entry.split, entry.group, None if labels is None else tuple(labels), *where)
 
 
 def reject(definition: Definition, reason: str, kind: str = "definition", id_: str | None = None) -> Reject:
@@ -70,20 +43,18 @@ def reject(definition: Definition, reason: str, kind: str = "definition", id_: s
 
 
 def source(rows: Rows) -> Source:
-    """Make the tables of `rows`, sorted and checked, with their digest among the facts."""
-    queries = _table(schemas.QUERIES, rows.queries)
-    corpus = _table(schemas.CORPUS, rows.passages)
-    qrels = _table(schemas.QRELS, rows.qrels)
-    facts = {**rows.facts, "digest": digest((queries, corpus, qrels))}
-    return Source(queries, corpus, qrels, rows.rejects, facts)
+    """Make a source of `rows`, with their digest among the facts."""
+    facts = {**rows.facts, "digest": digest(rows)}
+    return Source([*rows.queries, *rows.passages, *rows.qrels, *rows.rejects], facts)
 
 
-def digest(tables: Iterable[pa.Table]) -> str:
-    """SHA-256 of the rows of sorted tables, in hexadecimal; the same on every machine with the same rows."""
+def digest(rows: Rows) -> str:
+    """SHA-256 of the rows, sorted, in hexadecimal; the same on every machine with the same rows."""
     total = hashlib.sha256()
-    for table in tables:
-        for row in table.to_pylist():
-            total.update(json.dumps(row).encode() + b"\n")
+    for records, columns in ((rows.queries, 5), (rows.passages, 3), (rows.qrels, 3)):
+        names = records[0]._fields[:columns] if records else ()
+        for record in sorted(records):
+            total.update(json.dumps(dict(zip(names, record, strict=False))).encode() + b"\n")
         total.update(b"\n")
     return total.hexdigest()
 
@@ -91,9 +62,3 @@ def digest(tables: Iterable[pa.Table]) -> str:
 def counts(values: Iterable[str]) -> dict[str, int]:
     """How often each value occurs, by name."""
     return dict(sorted(Counter(values).items()))
-
-
-def _table(table: schemas.Table, rows: Sequence[tuple[object, ...]]) -> pa.Table:
-    names = table.schema.names
-    columns = zip(*rows, strict=True) if rows else [()] * len(names)
-    return schemas.build(table, dict(zip(names, map(list, columns), strict=True)))

@@ -3,10 +3,10 @@
 from collections import defaultdict
 from collections.abc import Sequence
 
-from embedder.loaders import Reject
 from embedder.loaders.python_env.groups import unit
 from embedder.loaders.python_env.relations import Relations, relate
-from embedder.loaders.python_env.rows import Entry, Passage, Qrel, Rows, query, reject
+from embedder.loaders.python_env.rows import Entry, Rows, query, reject
+from embedder.records import Passage, Qrel, Reject
 
 MAX_NEGATIVES = 10
 

@@ -6,7 +6,8 @@ from itertools import combinations, product
 
 from embedder.loaders.python_env.groups import unit
 from embedder.loaders.python_env.relations import Relations, relate
-from embedder.loaders.python_env.rows import Entry, Passage, Qrel, Rows, counts, query, reject
+from embedder.loaders.python_env.rows import Entry, Rows, counts, query, reject
+from embedder.records import Passage, Qrel
 
 GRADES = {
     "same name": 4.0,

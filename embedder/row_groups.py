@@ -1,0 +1,47 @@
+"""Parquet tables written in a stream: bounded memory, and bytes that don't depend on where batches end."""
+
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from embedder import schemas
+
+STEP = 1024
+MAX_ROWS = 64 * STEP
+MAX_BYTES = 48 * 2**20
+
+
+def write(
+    path: Path, table: schemas.Table, batches: Iterable[pa.RecordBatch], metadata: Mapping[str, str] | None = None
+) -> None:
+    """Write batches that are sorted by the table's key, whole or not at all.
+
+    Raises:
+        TableError: a batch breaks the schema.
+    """
+    draft = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    schema = table.schema.with_metadata(schemas.stored(metadata))
+    try:
+        with pq.ParquetWriter(draft, schema, compression="zstd") as writer:
+            for group in row_groups(table, batches):
+                writer.write_table(group.replace_schema_metadata(schema.metadata))
+        draft.replace(path)
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+def row_groups(table: schemas.Table, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.Table]:
+    """Cut batches into tables of at most MAX_ROWS rows and about MAX_BYTES, at multiples of STEP rows."""
+    waiting, taken = table.schema.empty_table(), 0
+    for batch in batches:
+        waiting = pa.concat_tables([waiting, schemas.conform(table, pa.Table.from_batches([batch]))])
+        while waiting.num_rows - taken >= STEP:
+            taken += STEP
+            if taken >= MAX_ROWS or waiting.slice(0, taken).nbytes >= MAX_BYTES:
+                yield waiting.slice(0, taken).combine_chunks()
+                waiting, taken = waiting.slice(taken), 0
+    if waiting.num_rows:
+        yield waiting.combine_chunks()
