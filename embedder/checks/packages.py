@@ -2,15 +2,16 @@
 
 from collections.abc import Iterable, Mapping
 from importlib.metadata import distributions
+from importlib.util import find_spec
 from pathlib import Path
 
+from embedder import layout
 from embedder.checks.check import Check, some
 from embedder.errors import SourceError
 from embedder.loaders.python_env.packages import canonical
 from embedder.params.models import Params
 
 LOCK = Path("requirements.lock")
-_INSTALL = f"pip install -e '.[cpu,dev]' -c {LOCK}"
 _OLDEST_PYTHON = (3, 11)
 
 
@@ -28,11 +29,19 @@ def installed_versions() -> dict[str, str]:
     return {canonical(name): version.partition("+")[0] for name, version in found if name}
 
 
-def packages(versions: Mapping[str, str], pinned: Mapping[str, set[str]]) -> Check:
+def install(version: str | None) -> str:
+    """The command that installs what the lock pins, in a project made for `version` or in embedder's own repository.
+
+    The latter's lock is of every platform and extra, so it only constrains.
+    """
+    return f"pip install -r {LOCK}" if version else f"pip install -e '.[cpu,dev]' -c {LOCK}"
+
+
+def packages(versions: Mapping[str, str], pinned: Mapping[str, set[str]], advice: str) -> Check:
     """Whether what is installed is what the lock file pins; what is missing may be for other machines."""
     if not pinned:
-        advice = "results can differ from machine to machine; uv pip compile --universal pyproject.toml makes one"
-        return Check("packages", "warning", f"there is no {LOCK}", advice)
+        none = f"results can differ from machine to machine; pip freeze > {LOCK} makes one"
+        return Check("packages", "warning", f"there is no {LOCK}", none)
     here = {name: wanted for name, wanted in sorted(pinned.items()) if name in versions}
     other = [
         f"{name} {versions[name]} instead of {' or '.join(sorted(wanted))}"
@@ -40,12 +49,12 @@ def packages(versions: Mapping[str, str], pinned: Mapping[str, set[str]]) -> Che
         if versions[name] not in wanted
     ]
     if other:
-        return Check("packages", "warning", f"not as {LOCK} pins them: {some(other)}", _INSTALL)
+        return Check("packages", "warning", f"not as {LOCK} pins them: {some(other)}", advice)
     return Check("packages", "ok", f"{len(here)} as {LOCK} pins them")
 
 
 def sources(params: Params) -> Check:
-    """Whether every dataset's source is there; a corpus made of packages needs them in the versions it names."""
+    """Whether every dataset's source is there, as far as that can be seen offline and without reading it."""
     wrong: dict[str, list[str]] = {}
     for name, entry in params.datasets.items():
         try:
@@ -54,7 +63,8 @@ def sources(params: Params) -> Check:
             wrong.setdefault(str(error), []).append(name)
     if wrong:
         found = [f"{problem} (datasets {some(names)})" for problem, names in wrong.items()]
-        return Check("sources", "error", some(found, "; "), f"{_INSTALL}, or correct the datasets in params.yaml")
+        advice = f"{install(params.version)}, or correct the datasets in {layout.PARAMS}"
+        return Check("sources", "error", some(found, "; "), advice)
     return Check("sources", "ok", f"those of {len(params.datasets)} datasets are here")
 
 
@@ -67,16 +77,24 @@ def faiss(versions: Iterable[str]) -> Check:
     try:
         import faiss as library
     except ImportError as error:
-        return Check("faiss", "error", f"cannot be imported: {error}", _INSTALL)
+        return Check("faiss", "error", f"cannot be imported: {error}", "pip install faiss-cpu, or faiss-gpu for a GPU")
     return Check("faiss", "ok", f"{' '.join(names)} {library.__version__}".strip())
 
 
 def _check_source(path: Path, source: Mapping[str, object]) -> None:
-    from embedder.loaders.python_env import Options
-    from embedder.loaders.python_env.packages import installed
+    """Say what of a source can be seen to be missing without reading it, and without a network.
 
+    Raises:
+        SourceError: its file or folder, one of its packages, or the library that fetches it.
+    """
     if not path.exists():
         raise SourceError(f"there is no {path}")
-    if source.get("loader") == "python-env":
-        options = Options.model_validate(source)
-        installed(options.packages, path, options.versions)
+    match source.get("loader"):
+        case "python-env":
+            from embedder.loaders.python_env import Options
+            from embedder.loaders.python_env.packages import installed
+
+            options = Options.model_validate(source)
+            installed(options.packages, path, options.versions)
+        case "mteb" if find_spec("mteb") is None:
+            raise SourceError("the library mteb is not installed; install embedder with the extra mteb")

@@ -11,6 +11,8 @@ from embedder.errors import ParamsError
 
 _TEMPLATE = re.compile(r"\$\{([^}]*)\}")
 _HOW_IT_RUNS = "runtime"
+# Null in the repository of embedder itself, whose stages depend on their code instead.
+_VERSION = "version"
 
 
 def tracked(params: Mapping[str, Any], path: Path) -> Check:
@@ -55,7 +57,8 @@ def problems(params: Mapping[str, Any], stages: Mapping[str, Any]) -> Iterator[s
     tracked_keys = [key for definition in stages.values() for key in _tracked(definition)]
     patterns = [_TEMPLATE.sub("*", key).split(".") for key in tracked_keys]
     untracked = [leaf for leaf in _leaves(params) if not any(_covers(pattern, leaf) for pattern in patterns)]
-    forgotten = [".".join(leaf) for leaf in untracked if leaf[0] != _HOW_IT_RUNS]
+    needless = {_HOW_IT_RUNS} if params.get(_VERSION) else {_HOW_IT_RUNS, _VERSION}
+    forgotten = [".".join(leaf) for leaf in untracked if leaf[0] not in needless]
     if forgotten:
         yield f"no stage tracks {some(forgotten)}: changing that runs nothing"
     for stage, definition in stages.items():

@@ -43,12 +43,16 @@ def _checks(params: "Params", *, device: bool) -> "Iterator[Check]":
     from embedder import layout
     from embedder.checks import packages, tracking, workspace
     from embedder.checks.device import device as torch_device
+    from embedder.checks.project import project
     from embedder.loaders.python_env.packages import pins
+    from embedder.params.load import installed_version
 
     versions = packages.installed_versions()
     yield packages.python(sys.version_info[:3])
-    yield packages.packages(versions, pins(packages.LOCK) if packages.LOCK.exists() else {})
+    pinned = pins(packages.LOCK) if packages.LOCK.exists() else {}
+    yield packages.packages(versions, pinned, packages.install(params.version))
     yield packages.faiss(versions)
+    yield project(params.version, installed_version(), Path("dvc.yaml"))
     yield packages.sources(params)
     yield tracking.tracked(params.model_dump(mode="json"), Path("dvc.yaml"))
     yield workspace.repository()

@@ -7,8 +7,11 @@ from typing import Any
 import pytest
 
 from embedder.checks import packages
+from embedder.errors import SourceError
 from embedder.params.load import load
 from tests import project
+
+TABLE = {"query": "question", "positive": "answer"}
 
 
 @pytest.fixture(name="params")
@@ -38,18 +41,24 @@ def test_installed_versions_lack_their_local_part() -> None:
 def test_other_versions_are_a_warning() -> None:
     """A difference is named with both versions; what is not installed, or not pinned, is no difference."""
     pinned = {"a": {"1"}, "b": {"2", "3"}, "absent": {"4"}}
-    assert packages.packages({"a": "1", "b": "3", "free": "9"}, pinned).level == "ok"
-    other = packages.packages({"a": "1.1", "b": "4"}, pinned)
+    assert packages.packages({"a": "1", "b": "3", "free": "9"}, pinned, "do").level == "ok"
+    other = packages.packages({"a": "1.1", "b": "4"}, pinned, "do this")
     assert (other.level, other.found) == (
         "warning",
         "not as requirements.lock pins them: a 1.1 instead of 1, b 4 instead of 2 or 3",
     )
-    assert "pip install" in other.advice
+    assert other.advice == "do this"
+
+
+def test_what_installs_the_lock() -> None:
+    """A project installs its lock; embedder's own, of every platform and extra, only constrains."""
+    assert packages.install("0.1.0") == "pip install -r requirements.lock"
+    assert packages.install(None) == "pip install -e '.[cpu,dev]' -c requirements.lock"
 
 
 def test_no_lock_is_a_warning() -> None:
     """Without a lock file nothing is pinned, which is said."""
-    assert packages.packages({"a": "1"}, {}).level == "warning"
+    assert packages.packages({"a": "1"}, {}, "do").level == "warning"
 
 
 def test_two_faiss_packages_are_an_error() -> None:
@@ -64,7 +73,7 @@ def test_faiss_that_cannot_be_imported_is_an_error(monkeypatch: pytest.MonkeyPat
     monkeypatch.setitem(sys.modules, "faiss", None)
     found = packages.faiss([])
     assert found.level == "error"
-    assert "[cpu,dev]" in found.advice
+    assert "faiss-cpu" in found.advice
 
 
 def check_sources(params: dict[str, Any]) -> tuple[str, str]:
@@ -100,3 +109,21 @@ def test_a_missing_source_is_an_error(params: dict[str, Any]) -> None:
     """A path that is not there is named with its dataset."""
     params["datasets"]["docs"]["path"] = "nowhere.csv"
     assert check_sources(params) == ("error", "there is no nowhere.csv (datasets docs)")
+
+
+def test_a_source_of_another_loader_needs_its_path(params: dict[str, Any]) -> None:
+    """Of a table or a BEIR folder only the path is asked for: reading it is ingest's work."""
+    params["datasets"]["docs"] |= {"path": "faq.csv", "source": {"loader": "table", "columns": TABLE}}
+    assert check_sources(params) == ("error", "there is no faq.csv (datasets docs)")
+    Path("faq.csv").touch()
+    assert check_sources(params) == ("ok", "those of 2 datasets are here")
+
+
+def test_mteb_needs_its_library(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A task of mteb needs the extra, which is said without a network."""
+    monkeypatch.setattr(packages, "find_spec", lambda _: None)
+    with pytest.raises(SourceError, match="extra mteb"):
+        packages._check_source(tmp_path, {"loader": "mteb"})
+    packages._check_source(tmp_path, {"loader": "hub"})
+    monkeypatch.setattr(packages, "find_spec", lambda _: object())
+    packages._check_source(tmp_path, {"loader": "mteb"})

@@ -69,6 +69,13 @@ def test_runtime_is_tracked_by_none(key: str) -> None:
     assert with_keys({"params": [key]}) == ["stage more tracks runtime, which says how to run and must not say whether"]
 
 
+def test_the_version_is_tracked_where_there_is_one() -> None:
+    """A project's version stands for the code, so a stage must track it; null needs no tracking."""
+    said = ["no stage tracks version: changing that runs nothing"]
+    assert list(problems({**PARAMS, "version": "0.1.0"}, STAGES)) == said
+    assert list(problems({**PARAMS, "version": None}, STAGES)) == []
+
+
 def test_a_longer_key_is_not_covered_by_a_shorter_name() -> None:
     """`seed` does not cover `seeds`: a key covers itself and what lies below it."""
     assert next(problems({"seeds": 1}, {"s": {"params": ["seed"]}})).startswith("no stage tracks seeds")

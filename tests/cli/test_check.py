@@ -50,6 +50,7 @@ def test_a_good_project_passes() -> None:
         "Python",
         "packages",
         "faiss",
+        "project",
         "sources",
         "tracked keys",
         "repository",
