@@ -32,6 +32,13 @@ class Texts:
     language: str | None
 
     @property
+    def own_passages(self) -> dict[str, str]:
+        """The passage that says what a training query says, by query."""
+        passages = {normalise(text): passage for passage, text in self.passages.items()}
+        found = {query: passages.get(normalise(text)) for query, text in self.train.items()}
+        return {query: passage for query, passage in found.items() if passage is not None}
+
+    @property
     def training_texts(self) -> list[str]:
         """What may be trained on."""
         return [*self.train.values(), *self.passages.values()]

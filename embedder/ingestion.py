@@ -111,7 +111,10 @@ def check(settled: Settled, most: float) -> None:
     shares = {kind: rejected.get(kind, 0) / read[kind] for kind in (*KINDS, "row") if read.get(kind)}
     for kind in ("query", "passage"):
         if not kept[kind]:
-            raise SourceError(f"no {kind} is left of {read[kind]:,} read; {_dominant(settled.store, list(rejected))}")
+            raise SourceError(
+                f"no {kind} is left of {read[kind]:,} read; {_dominant(settled.store, list(rejected))}; "
+                "check the columns that the entry's source names"
+            )
     kind = max(shares, key=lambda kind: shares[kind])
     if shares[kind] > most:
         raise SourceError(
@@ -125,7 +128,11 @@ def summary(report: Mapping[str, object]) -> str:
     """Say in one line how many rows were kept, merged and rejected."""
     said = []
     for action in ("kept", "merged", "rejected"):
-        counts = {kind: count for kind, count in _counts(report[action]).items() if count and kind != "row"}
+        counts = {
+            kind: count
+            for kind, count in _counts(report[action]).items()
+            if count and (kind, action) != ("row", "kept")
+        }
         rows = ", ".join(f"{count:,} {_PLURALS.get(kind, f'{kind}s')}" for kind, count in counts.items())
         said.append(f"{action} {rows or 'nothing'}")
     return "; ".join(said)
@@ -223,7 +230,7 @@ def _dominant(store: Store, kinds: list[str]) -> str:
         *kinds,
     )
     if not found:
-        return "nothing was refused; check the entry's source and its columns"
+        return "nothing was refused"
     reason, count, first = found[0]
     return f"most for {reason} ({count:,}, first at {first['file']}:{first['row']})"
 

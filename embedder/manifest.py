@@ -33,6 +33,7 @@ def manifest(
     datasets: Mapping[str, Mapping[str, object]],
     entries: Mapping[str, Dataset],
     settings: Materialize,
+    audited: Mapping[str, object],
 ) -> dict[str, object]:
     """Say which files there are and what made them.
 
@@ -41,12 +42,14 @@ def manifest(
         datasets: the counts of each dataset, with teacher, revision and window.
         entries: the entries of the same datasets.
         settings: the section `materialize`.
+        audited: what the audit of the shards found.
     """
     return {
         "format": 1,
         "rows": sum(int(str(f["rows"])) for f in files),
         "files": list(files),
         "materialize": settings.model_dump(mode="json"),
+        "audit": dict(audited),
         "datasets": {
             name: {
                 **counts,

@@ -1,7 +1,7 @@
 """From candidates to training rows: one row for each query and positive, with the negatives drawn for the query."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -72,7 +72,12 @@ class Chosen:
 
 
 def choose(
-    candidates: pa.Table, judged: pa.Table, entry: Dataset, settings: Materialize, contaminated: Contaminated
+    candidates: pa.Table,
+    judged: pa.Table,
+    entry: Dataset,
+    settings: Materialize,
+    contaminated: Contaminated,
+    own: Mapping[str, str],
 ) -> Chosen:
     """Choose the rows of one dataset.
 
@@ -82,6 +87,7 @@ def choose(
         entry: the dataset's entry.
         settings: how many negatives, drawn how, and what becomes of short queries.
         contaminated: training queries and passages that are near copies of dev texts.
+        own: the passage that says what a query says, by query: as its positive it would teach nothing.
     """
     kept = np.asarray(pc.equal(candidates["verdict"], "keep").to_numpy())
     refused = candidates["refused_by"].to_numpy()
@@ -96,7 +102,8 @@ def choose(
         if query.query_id in contaminated.queries:
             chosen.dropped.append((query.query_id, "", "query_near_dev"))
             continue
-        positives = _clean(chosen, query.query_id, query.positives, positive_ids, contaminated, "positive_near_dev")
+        positives = _other(chosen, query, positive_ids, own.get(query.query_id))
+        positives = _clean(chosen, query.query_id, positives, positive_ids, contaminated, "positive_near_dev")
         if not len(positives):
             chosen.dropped.append((query.query_id, "", "no_positive_left"))
             continue
@@ -145,7 +152,7 @@ def check_losses(dataset: str, chosen: Chosen, most: float) -> None:
 _NEAR_DEV = "raise materialize.decontaminate_jaccard, or take near copies out of the source's dev split"
 _REMEDIES = {
     "query_near_dev": _NEAR_DEV,
-    "no_positive_left": _NEAR_DEV,
+    "no_positive_left": f"its positives are near copies of dev texts, or the queries themselves; {_NEAR_DEV}",
     "too_few_negatives": "widen the window, lower materialize.min_negatives, or set on_shortage: keep",
 }
 
@@ -169,6 +176,14 @@ def _graded(candidates: pa.Table, entry: Dataset) -> tuple[NDArray[np.bool_], ND
         return np.zeros(len(relevance), dtype=bool), below
     is_negative = relevance <= np.float32(entry.negative_at)
     return is_negative, below & ~is_negative
+
+
+def _other(chosen: Chosen, query: Query, ids: list[str], own: str | None) -> Ints:
+    """Return the positives but the one that is the query itself; record that one."""
+    same = np.array([ids[row] == own for row in query.positives.tolist()], dtype=bool)
+    if same.any():
+        chosen.dropped.append((query.query_id, str(own), "positive_is_query"))
+    return np.asarray(query.positives[~same])
 
 
 def _clean(

@@ -6,6 +6,7 @@ from embedder.cli.stage import stage_app
 def materialize() -> None:
     """Draw the negatives and write the training shards of all datasets, with what was dropped and why."""
     from embedder import decontamination, files, layout, schemas, shards
+    from embedder.audit.materialized import audit_shards
     from embedder.manifest import card, manifest
     from embedder.params.load import load
     from embedder.training_rows import check_losses, choose
@@ -25,7 +26,7 @@ def materialize() -> None:
             judged = schemas.read(
                 layout.table("mine", name, "judged"), schemas.JUDGED, {"revision": made_by["revision"]}
             )
-            chosen = choose(candidates, judged, entry, settings, contaminated[name])
+            chosen = choose(candidates, judged, entry, settings, contaminated[name], texts[name].own_passages)
             if entry.weight:
                 check_losses(name, chosen, settings.max_dropped_share)
             dropped += [(name, *row) for row in chosen.dropped]
@@ -35,7 +36,9 @@ def materialize() -> None:
                 folder / layout.SHARDS.name, name, entry, chosen.rows, tables, made_by, settings.shard_rows
             )
             print(f"materialize {name}: {len(chosen.rows):,} rows, {len(chosen.dropped):,} dropped")
-        content = manifest(list(shards.describe(written, folder)), counts, params.datasets, settings)
+        audited = audit_shards(folder / layout.SHARDS.name)
+        print(f"materialize: {audited.rows:,} rows audited")
+        content = manifest(list(shards.describe(written, folder)), counts, params.datasets, settings, audited.as_json())
         rows = {name: int(str(count["rows"])) for name, count in counts.items()}
         columns = zip(*dropped, strict=True) if dropped else ((), (), (), ())
         names = schemas.DROPPED.schema.names

@@ -32,7 +32,7 @@ def head_of(text: str) -> dict[str, object]:
 
 def test_the_manifest_says_what_made_the_files() -> None:
     """It lists the files, all rows, the settings, and of each dataset counts, licence, source and what made it."""
-    content = manifest(FILES, COUNTS, ENTRIES, tables.settings())
+    content = manifest(FILES, COUNTS, ENTRIES, tables.settings(), {})
     assert (content["rows"], content["files"]) == (1236, FILES)
     assert content["materialize"] == tables.settings().model_dump(mode="json")
     datasets = content["datasets"]
@@ -53,7 +53,7 @@ def test_the_manifest_says_what_made_the_files() -> None:
 
 def test_the_card_names_every_dataset_and_licence() -> None:
     """The card has a line a dataset with its task, language, rows, licence and source."""
-    text = card(manifest(FILES, COUNTS, ENTRIES, tables.settings()), ENTRIES, {"docs": 2, "sts": 1234})
+    text = card(manifest(FILES, COUNTS, ENTRIES, tables.settings(), {}), ENTRIES, {"docs": 2, "sts": 1234})
     assert "| docs | retrieval | en | 2 | MIT | somewhere |" in text
     assert "| sts | sts | no | 1,234 | CC0-1.0 | somewhere |" in text
     assert "1,236 training rows" in text

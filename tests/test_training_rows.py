@@ -48,11 +48,12 @@ def _choose(
     settings: Materialize,
     contaminated: Contaminated = CLEAN,
     entry: Dataset | None = None,
+    own: Mapping[str, str] | None = None,
 ) -> tuple[Chosen, dict[tuple[str, str], tuple[list[str], list[str]]]]:
     """Return what was chosen, and (query, positive) -> (negatives, masked)."""
     candidates = _candidates(run)
     judged = tables.judged((q, p, 1.0, 1.0, None) for q, passages in positives.items() for p in passages)
-    chosen = choose(candidates, judged, entry or tables.entry(), settings, contaminated)
+    chosen = choose(candidates, judged, entry or tables.entry(), settings, contaminated, own or {})
     ids, positive_ids = candidates["passage_id"].to_pylist(), judged["passage_id"].to_pylist()
     rows = {
         (row.query_id, positive_ids[row.positive]): ([ids[i] for i in row.negatives], [ids[i] for i in row.masked])
@@ -236,3 +237,13 @@ def test_a_dataset_that_cannot_be_mined_fails() -> None:
     """A dataset to train on without a mined query fails, and the message says how to only evaluate it."""
     with pytest.raises(TableError, match=r"dataset d: no query of its train split.*datasets\.d\.weight: 0"):
         check_losses("d", Chosen(), 1.0)
+
+
+def test_a_positive_that_is_the_query_is_dropped() -> None:
+    """A positive with the query's own text teaches nothing: it is dropped and named, the others stay."""
+    chosen, rows = _choose({"q": _keep(*"abcdef")}, {"q": ["p", "r"]}, tables.settings(), own={"q": "p"})
+    assert {positive for _, positive in rows} == {"r"}
+    assert chosen.dropped == [("q", "p", "positive_is_query")]
+    chosen, rows = _choose({"q": _keep(*"abcdef")}, {"q": ["p"]}, tables.settings(), own={"q": "p"})
+    assert not rows
+    assert chosen.dropped == [("q", "p", "positive_is_query"), ("q", "", "no_positive_left")]

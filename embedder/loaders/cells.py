@@ -19,7 +19,7 @@ _BATCH = 1024
 
 
 def read(
-    path: Path, form: Format, *, header: bool = True, quoting: bool = True, columns: Sequence[str] = ()
+    path: Path, form: Format, *, header: bool = True, quoting: bool | None = None, columns: Sequence[str] = ()
 ) -> Iterator[Found]:
     """Yield the rows of a file, numbered as an editor numbers lines.
 
@@ -28,6 +28,7 @@ def read(
         form: what it is.
         header: whether the first row of CSV and TSV names the columns; without, they are "1", "2", ...
         quoting: whether quotes in CSV and TSV enclose cells that hold separators or line ends; without, they are text.
+            None: as usual, in CSV they do (RFC 4180), in TSV they don't.
         columns: those that are needed; other columns of Parquet are not read.
 
     Raises:
@@ -37,7 +38,8 @@ def read(
         return _jsonl(path)
     if form == "parquet":
         return _parquet(path, columns)
-    return _separated(path, "," if form == "csv" else "\t", header=header, quoting=quoting, columns=columns)
+    quoted = form == "csv" if quoting is None else quoting
+    return _separated(path, "," if form == "csv" else "\t", header=header, quoting=quoted, columns=columns)
 
 
 def format_of(path: Path) -> Format:

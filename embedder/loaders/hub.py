@@ -117,7 +117,7 @@ def load(options: Model, path: Path) -> Source:
 
 def _rows(options: Options, path: Path, facts: dict[str, object]) -> Iterator[Record]:
     columns = cast("Columns", options.columns)
-    splits = _prepared(options, path)
+    splits = prepared(options, path)
     opened = {name: splits(name) for name in options.splits}
     for name, split in options.splits.items():
         counts = {"rows": 0}
@@ -130,7 +130,7 @@ def _parts(options: Options, path: Path, facts: dict[str, object]) -> Iterator[R
 
     def part(which: Part) -> Any:  # noqa: ANN401 - datasets has no types
         own = {} if which.name else {"name": options.name, "revision": options.revision}
-        return _prepared(which.model_copy(update=own), path)(which.split)
+        return prepared(which.model_copy(update=own), path)(which.split)
 
     corpus, queries = {"rows": 0}, {"rows": 0}
     yield from arrow.passages(part(parts.corpus), "corpus", corpus)
@@ -153,7 +153,7 @@ def _qrels(data: Any, split: Split, facts: dict[str, object]) -> Iterator[Record
     facts[at] = {"rows": count}
 
 
-def _prepared(where: Repository, path: Path) -> Callable[[str], Any]:
+def prepared(where: Repository, path: Path) -> Callable[[str], Any]:
     """Build a dataset in the cache, and return what opens one of its splits."""
     import datasets
 

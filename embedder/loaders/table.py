@@ -99,7 +99,6 @@ def _records(options: Options, files: list[tuple[Split | None, Path]], facts: di
     for split, file in files:
         counts: dict[str, int] = {}
         form = options.format or format_of(file)
-        quoting = form == "csv" if options.quoting is None else options.quoting
-        rows = read(file, form, header=options.header, quoting=quoting, columns=options.columns.names)
+        rows = read(file, form, header=options.header, quoting=options.quoting, columns=options.columns.names)
         yield from records(rows, options.columns, split, options.splits, file.name, counts)
         facts[file.name] = counts

@@ -18,7 +18,9 @@ def embedder(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["show", "--help"], ["check", "--help"], ["prune", "--help"]])
+@pytest.mark.parametrize(
+    "arguments", [["--help"], ["show", "--help"], ["check", "--help"], ["prune", "--help"], ["init", "--help"]]
+)
 def test_help_is_printed(arguments: list[str], tmp_path: Path) -> None:
     """Every command says how it is used, anywhere."""
     done = embedder(tmp_path, *arguments)
@@ -37,7 +39,7 @@ def test_the_commands() -> None:
     """Help lists the commands a person has."""
     shown = CliRunner().invoke(app, ["--help"]).stdout
     commands = [line.split()[0] for line in shown.split("Commands:")[1].splitlines() if line.strip()]
-    assert commands == ["show", "check", "prune", "results"]
+    assert commands == ["init", "show", "audit", "check", "prune", "results"]
 
 
 @pytest.mark.parametrize("arguments", [["show", "docs"], ["check"], ["check", "--params", "--quiet"], ["prune"]])

@@ -164,7 +164,7 @@ def test_shards_hold_what_was_given(tmp_path: Path) -> None:
     run, judged = _mine(_table(tmp_path, RUN))
     found, _ = _filter(run, judged, tables.rules(near_copy_jaccard=0.7))
     candidates, entry = tables.passed_on(found), tables.entry()
-    chosen = choose(candidates, judged, entry, tables.settings(), Contaminated(frozenset(), frozenset()))
+    chosen = choose(candidates, judged, entry, tables.settings(), Contaminated(frozenset(), frozenset()), {})
     texts = shards.Texts(tables.queries(QUERIES), tables.corpus(PASSAGES), candidates, judged)
     (path,) = shards.write_shards(tmp_path, "docs", entry, chosen.rows, texts, schemas.metadata(candidates), 10)
     rows = schemas.read(path, schemas.SHARD).to_pylist()

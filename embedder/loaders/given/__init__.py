@@ -28,7 +28,7 @@ class Options(Model):
         files: the files of each split, inside the folder `path`; null: `path` is the file.
         format: null: by the file's ending.
         header: whether the first row of CSV and TSV names the columns; without, they are "1", "2", ...
-        quoting: whether quotes in CSV and TSV enclose cells.
+        quoting: whether quotes in CSV and TSV enclose cells; null: in CSV, and not in TSV.
         columns: the names of columns, where they differ from the form's own.
         run: the file of a trec-run inside the BEIR folder `path`.
         splits: of the BEIR folder of a trec-run, see the loader `beir`.
@@ -40,7 +40,7 @@ class Options(Model):
     files: dict[Split, str | list[str]] | None = None
     format: Format | None = None
     header: bool = True
-    quoting: bool = True
+    quoting: bool | None = None
     columns: tuples.Names = tuples.Names()
     run: str | None = None
     splits: dict[Split, str] | None = None

@@ -1,0 +1,1 @@
+"""Tests of the audit: made-up sources, the audit itself, shards."""
