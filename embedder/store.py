@@ -3,6 +3,7 @@
 import os
 import shutil
 from collections.abc import Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,9 @@ _CHARACTERS = 8 * 2**20
 class Store:
     """Tables that grow row by row and are queried with SQL.
 
+    A thread of its own writes what was appended while the next rows are read, all in one transaction, which DuckDB
+    writes once and not twice; a query first waits for it.
+
     Attributes:
         rows: how many rows were appended to each table.
     """
@@ -32,6 +36,8 @@ class Store:
             "temp_directory": str(folder / "spill"),
         }
         self._connection: Any = duckdb.connect(str(folder / "store.duckdb"), config=config)
+        self._writer = ThreadPoolExecutor(max_workers=1)
+        self._writing: Future[None] | None = None
         self._schemas = dict(tables)
         self._waiting: dict[str, list[tuple[Any, ...]]] = {name: [] for name in tables}
         self._characters = 0
@@ -49,30 +55,30 @@ class Store:
             self.flush()
 
     def flush(self) -> None:
-        """Write what waits."""
-        for name, waiting in self._waiting.items():
-            if waiting:
-                schema = self._schemas[name]
-                columns = [
-                    pa.array(column, kind)
-                    for column, kind in zip(zip(*waiting, strict=True), schema.types, strict=True)
-                ]
-                self._insert(name, pa.Table.from_arrays(columns, schema=schema))
-                waiting.clear()
+        """Hand over what waits, once what was handed over before is written: no more than two batches are held."""
+        if self._writing is not None:
+            self._writing.result()
+        full = {name: rows for name, rows in self._waiting.items() if rows}
+        self._waiting |= {name: [] for name in full}
         self._characters = 0
+        self._begin()
+        self._writing = self._writer.submit(self._insert, full)
 
     def put(self, name: str, data: pa.Table) -> None:
         """Make a table of an Arrow table."""
+        self._commit()
         self._connection.register("batch", data)
         self._connection.execute(f"CREATE OR REPLACE TABLE {name} AS SELECT * FROM batch")
         self._connection.unregister("batch")
 
     def run(self, sql: str, *values: object) -> None:
         """Execute a statement with `values` for its question marks."""
+        self._commit()
         self._connection.execute(sql, list(values))
 
     def all(self, sql: str, *values: object) -> list[tuple[Any, ...]]:
         """Return every row of a query whose answer is small."""
+        self._commit()
         found: list[tuple[Any, ...]] = self._connection.execute(sql, list(values)).fetchall()
         return found
 
@@ -82,20 +88,38 @@ class Store:
 
     def batches(self, sql: str, rows: int = 1024) -> Iterator[pa.RecordBatch]:
         """Yield the answer to a query in batches of about `rows`."""
+        self._commit()
         yield from self._connection.sql(sql).to_arrow_reader(rows)
 
     def arrow(self, sql: str) -> pa.Table:
         """Return the answer to a query as one table in memory."""
+        self._commit()
         return pa.Table.from_batches(*_read(self._connection.sql(sql).to_arrow_reader(_ROWS)))
 
     def close(self) -> None:
         """Close the database."""
+        self._writer.shutdown()
         self._connection.close()
 
-    def _insert(self, name: str, data: pa.Table) -> None:
-        self._connection.register("batch", data)
-        self._connection.execute(f"INSERT INTO {name} SELECT * FROM batch")
-        self._connection.unregister("batch")
+    def _begin(self) -> None:
+        if self._writing is None:
+            self._connection.execute("BEGIN")
+
+    def _commit(self) -> None:
+        """Wait for what is being written; only then do rows have the numbers they keep."""
+        if self._writing is not None:
+            self._writing.result()
+            self._writing = None
+            self._connection.execute("COMMIT")
+
+    def _insert(self, full: Mapping[str, list[tuple[Any, ...]]]) -> None:
+        for name, rows in full.items():
+            schema = self._schemas[name]
+            columns = zip(zip(*rows, strict=True), schema.types, strict=True)
+            data = pa.Table.from_arrays([pa.array(column, kind) for column, kind in columns], schema=schema)
+            self._connection.register("batch", data)
+            self._connection.execute(f"INSERT INTO {name} SELECT * FROM batch")
+            self._connection.unregister("batch")
 
 
 def _read(reader: pa.RecordBatchReader) -> tuple[list[pa.RecordBatch], pa.Schema]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Literal, cast
+from typing import Annotated, ClassVar, Literal, cast
 
 from pydantic import Field, StringConstraints
 
@@ -32,6 +32,8 @@ class Options(Model):
     loader: Literal["beir"]
     splits: dict[Split, FileName] = Field(default={"train": "train", "dev": "dev"}, min_length=1)
     dev_share: Annotated[float, Field(gt=0, lt=1)] | None = None
+
+    labelled: ClassVar[bool] = False
 
 
 def load(options: Model, path: Path) -> Source:

@@ -101,6 +101,11 @@ class Options(Repository):
             raise ValueError("parts name their own config")
         return self
 
+    @property
+    def labelled(self) -> bool:
+        """Whether rows are texts with labels."""
+        return self.columns is not None and self.columns.labelled
+
 
 def load(options: Model, path: Path) -> Source:
     """Open a dataset; what the cache lacks is downloaded.

@@ -46,6 +46,11 @@ class Options(Model):
             raise ValueError("files name the splits, and so does columns.split; keep one")
         return self
 
+    @property
+    def labelled(self) -> bool:
+        """Whether rows are texts with labels."""
+        return self.columns.labelled
+
 
 def load(options: Model, path: Path) -> Source:
     """Open the files of a table.
@@ -54,9 +59,10 @@ def load(options: Model, path: Path) -> Source:
         SourceError: a file is missing or not what `options` say; while reading, too.
     """
     chosen = cast("Options", options)
+    files_of(chosen, path)  # what is missing is said before anything is read
     facts: dict[str, object] = {}
     return Source(
-        _records(chosen, files_of(chosen, path), facts),
+        _records(chosen, path, facts),
         facts,
         one_label=chosen.columns.label is not None,
         dev_share=chosen.dev_share,
@@ -95,10 +101,11 @@ def inside(folder: Path, name: str) -> Path:
     return file
 
 
-def _records(options: Options, files: list[tuple[Split | None, Path]], facts: dict[str, object]) -> Iterator[Record]:
-    for split, file in files:
+def _records(options: Options, path: Path, facts: dict[str, object]) -> Iterator[Record]:
+    for split, file in files_of(options, path):
         counts: dict[str, int] = {}
         form = options.format or format_of(file)
+        name = file.relative_to(path).as_posix() if file != path else file.name
         rows = read(file, form, header=options.header, quoting=options.quoting, columns=options.columns.names)
-        yield from records(rows, options.columns, split, options.splits, file.name, counts)
-        facts[file.name] = counts
+        yield from records(rows, options.columns, split, options.splits, name, counts)
+        facts[name] = counts

@@ -62,6 +62,11 @@ class Dataset(Model):
         if (self.label_mode is not None) != self.labelled:
             wanted = "label or example" if self.labelled else "null"
             raise ValueError(f"label_mode must be {wanted} for task {self.task}")
+        if getattr(self.source, "labelled", self.labelled) != self.labelled:
+            raise ValueError(
+                f"task {self.task} {'needs' if self.labelled else 'has no'} labels, and source.columns names "
+                f"{'none' if self.labelled else 'some'}"
+            )
         return self
 
     @property

@@ -48,6 +48,35 @@ def _refusal(path: Path) -> str:
     return message.removeprefix(str(path))
 
 
+@pytest.mark.parametrize(
+    ("task", "mode", "columns", "said"),
+    [
+        (
+            "retrieval",
+            None,
+            {"query": "text", "label": "label"},
+            "task retrieval has no labels, and source.columns names some",
+        ),
+        (
+            "clustering",
+            "label",
+            {"query": "q", "positive": "p"},
+            "task clustering needs labels, and source.columns names none",
+        ),
+    ],
+)
+def test_labels_are_for_label_tasks(
+    tmp_path: Path, task: str, mode: str | None, columns: dict[str, str], said: str
+) -> None:
+    """An entry whose columns name labels for a task without them, or none for one that needs them, is refused."""
+    changes = {
+        f"{DATASET}.task": task, f"{DATASET}.label_mode": mode,
+        f"{DATASET}.source": {"loader": "table", "columns": columns},
+    }  # fmt: skip
+    with pytest.raises(ParamsError, match=said):
+        load(_written(tmp_path, changes))
+
+
 def test_the_shipped_params_load() -> None:
     """The repository's params.yaml is valid and holds SFR's window."""
     params = load(ROOT / "params.yaml")

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from itertools import chain
 from pathlib import Path
-from typing import Annotated, Literal, cast
+from typing import Annotated, ClassVar, Literal, cast
 
 from pydantic import Field, model_validator
 
@@ -45,6 +45,8 @@ class Options(Model):
     run: str | None = None
     splits: dict[Split, str] | None = None
     dev_share: Annotated[float, Field(gt=0, lt=1)] | None = None
+
+    labelled: ClassVar[bool] = False
 
     @model_validator(mode="after")
     def _keys_of_the_form(self) -> "Options":
