@@ -5,7 +5,6 @@
 
 import json
 import sys
-import time
 from pathlib import Path
 
 import pyarrow as pa
@@ -19,29 +18,20 @@ ROWS = 65_536
 
 
 def main(folder: Path) -> None:
-    """Print the seconds of parsing alone, and of all of it."""
-    for write in (False, True):
-        start = time.perf_counter()
-        with (folder / "corpus.jsonl").open(encoding="utf-8") as corpus:
-            _read(corpus, folder / "limit.parquet" if write else None)
-        print(f"{'read, parse, normalise, hash, write' if write else 'read, parse'}: {time.perf_counter() - start:.1f} s")
-    (folder / "limit.parquet").unlink()
-
-
-def _read(lines: "object", target: Path | None) -> None:
+    """Read corpus.jsonl of a folder and write limit.parquet beside it."""
     rows: list[tuple[str, str, str]] = []
-    writer = pq.ParquetWriter(target, schemas.CORPUS.schema, compression="zstd") if target else None
-    for line in lines:  # type: ignore[attr-defined]
-        row = json.loads(line)
-        if writer is None:
-            continue
-        key(passage_text(row["title"], row["text"]))
-        rows.append((row["_id"], row["title"], row["text"]))
-        if len(rows) == ROWS:
-            _flush(writer, rows)
-    if writer is not None:
+    with (
+        (folder / "corpus.jsonl").open(encoding="utf-8") as corpus,
+        pq.ParquetWriter(folder / "limit.parquet", schemas.CORPUS.schema, compression="zstd") as writer,
+    ):
+        for line in corpus:
+            row = json.loads(line)
+            key(passage_text(row["title"], row["text"]))
+            rows.append((row["_id"], row["title"], row["text"]))
+            if len(rows) == ROWS:
+                _flush(writer, rows)
         _flush(writer, rows)
-        writer.close()
+    (folder / "limit.parquet").unlink()
 
 
 def _flush(writer: pq.ParquetWriter, rows: list[tuple[str, str, str]]) -> None:

@@ -15,13 +15,15 @@ MEMORY = "384MB"
 
 _ROWS = 16_384
 _CHARACTERS = 8 * 2**20
+# Batches in a transaction: with one each, all is written twice; with all in one, memory grows with them.
+_TRANSACTION = 16
 
 
 class Store:
     """Tables that grow row by row and are queried with SQL.
 
-    A thread of its own writes what was appended while the next rows are read, all in one transaction, which DuckDB
-    writes once and not twice; a query first waits for it.
+    A thread of its own writes what was appended while the next rows are read, many batches in one transaction; a query
+    first waits for it.
 
     Attributes:
         rows: how many rows were appended to each table.
@@ -38,6 +40,7 @@ class Store:
         self._connection: Any = duckdb.connect(str(folder / "store.duckdb"), config=config)
         self._writer = ThreadPoolExecutor(max_workers=1)
         self._writing: Future[None] | None = None
+        self._batches = 0
         self._schemas = dict(tables)
         self._waiting: dict[str, list[tuple[Any, ...]]] = {name: [] for name in tables}
         self._characters = 0
@@ -58,10 +61,14 @@ class Store:
         """Hand over what waits, once what was handed over before is written: no more than two batches are held."""
         if self._writing is not None:
             self._writing.result()
+        if self._batches == _TRANSACTION:
+            self._commit()
         full = {name: rows for name, rows in self._waiting.items() if rows}
         self._waiting |= {name: [] for name in full}
         self._characters = 0
-        self._begin()
+        if self._batches == 0:
+            self._connection.execute("BEGIN")
+        self._batches += 1
         self._writing = self._writer.submit(self._insert, full)
 
     def put(self, name: str, data: pa.Table) -> None:
@@ -101,16 +108,12 @@ class Store:
         self._writer.shutdown()
         self._connection.close()
 
-    def _begin(self) -> None:
-        if self._writing is None:
-            self._connection.execute("BEGIN")
-
     def _commit(self) -> None:
         """Wait for what is being written; only then do rows have the numbers they keep."""
         if self._writing is not None:
             self._writing.result()
-            self._writing = None
             self._connection.execute("COMMIT")
+            self._writing, self._batches = None, 0
 
     def _insert(self, full: Mapping[str, list[tuple[Any, ...]]]) -> None:
         for name, rows in full.items():
