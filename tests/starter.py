@@ -4,7 +4,7 @@ import re
 
 from tests import project
 
-PATH = project.ROOT / "embedder" / "starter" / "dvc.yaml"
+PATH = project.ROOT / "embedder" / "starter" / "dvc.template.yaml"
 
 _HEADER = """\
 # The pipeline: ingest@D -> mine@D -> filter@D -> judge@D -> materialize -> finetune -> evaluate -> report,

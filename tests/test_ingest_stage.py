@@ -114,7 +114,7 @@ def test_the_bytes_do_not_depend_on_threads_or_hash_seed(home: Path) -> None:
     [
         ({"loader": "beirr"}, "did you mean 'beir'"),
         ({"loader": "beir", "splits": {"train": "nope"}}, "has none of nope.tsv"),
-        ({"loader": "table", "columns": {"query": "q", "label": "l"}}, "is a folder; name its files"),
+        ({"loader": "table", "columns": {"query": "q", "positive": "l"}}, "is a folder; name its files"),
         ({"loader": "table", "files": {"train": "corpus.jsonl"}, "columns": {"query": "nope", "positive": "text"}}, "no query is left"),
     ],
 )  # fmt: skip

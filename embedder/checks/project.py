@@ -1,7 +1,6 @@
 """Whether a project and the embedder that is installed go together."""
 
 from collections.abc import Mapping
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +8,7 @@ from embedder import layout
 from embedder.checks.check import Check, some
 from embedder.checks.tracking import read_stages
 from embedder.errors import ParamsError
-
-_PIPELINE = "dvc.yaml"
+from embedder.starter.project import PIPELINE, template
 
 
 def project(version: str | None, installed: str, path: Path) -> Check:
@@ -26,7 +24,7 @@ def project(version: str | None, installed: str, path: Path) -> Check:
     if version != installed:
         advice = f"set version in {layout.PARAMS} to {installed}; what that makes otherwise then runs again"
         return Check("project", "error", f"made with embedder {version}, but {installed} is installed", advice)
-    starter = Path(str(files("embedder.starter").joinpath(_PIPELINE)))
+    starter = template(PIPELINE)
     try:
         other = different(read_stages(path), read_stages(starter))
     except ParamsError as error:

@@ -56,6 +56,10 @@ def own(file: Path, path: str, task: str, loader: str | None) -> dict[str, objec
     chosen = loader or ("beir" if file.is_dir() else "table")
     if chosen not in LOADERS:
         raise ParamsError(f"{unknown('loader', chosen, LOADERS)}; entries of others are written by hand")
+    if task in LABELLED and chosen != "table":
+        raise ParamsError(
+            f"--task {task}: the loader {chosen} reads no labels; give a table: JSONL, CSV, TSV or Parquet"
+        )
     entry = _entry(task, INSTRUCTIONS[task], None, "unknown", path, _source(file, chosen, task))
     # What somebody else mined is short and chosen already: a window of ranks would leave nothing.
     return entry | ({"filter": {"min_rank": None, "max_rank": None}} if chosen == "given" else {})

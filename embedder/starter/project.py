@@ -24,7 +24,12 @@ _DVC_CONFIG = "[core]\n    analytics = false\n    check_update = false\n"
 
 def starter(name: str) -> str:
     """The text of one of the files beside this module."""
-    return files("embedder.starter").joinpath(name).read_text(encoding="utf-8")
+    return template(name).read_text(encoding="utf-8")
+
+
+def template(name: str) -> Path:
+    """Where the text of `name` lies: not under its own name, because DVC reads every dvc.yaml that it finds."""
+    return Path(str(files("embedder.starter").joinpath(name.replace(".yaml", ".template.yaml"))))
 
 
 def check_folder(folder: Path) -> None:
