@@ -1,6 +1,6 @@
 """BEIR folders (Thakur et al. 2021, arXiv 2104.08663): corpus.jsonl, queries.jsonl, qrels/SPLIT.tsv, plain or .gz."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal, cast
 
@@ -65,39 +65,34 @@ def _maybe(folder: Path, name: str) -> Path | None:
 
 
 def _records(corpus: Path, queries: Path, qrels: dict[Split, Path], facts: dict[str, object]) -> Iterator[Record]:
-    yield from _passages(corpus, facts)
-    yield from _queries(queries, facts)
+    yield from _texts(corpus, _passage, facts)
+    yield from _texts(queries, _query, facts)
     for split, file in qrels.items():
         yield from _qrels(file, split, facts)
 
 
-def _queries(file: Path, facts: dict[str, object]) -> Iterator[Record]:
+def _texts(
+    file: Path, record: Callable[[Mapping[str, object], str, int], Record], facts: dict[str, object]
+) -> Iterator[Record]:
     rows = 0
-    for number_, row in read(file, "jsonl"):
+    for place, row in read(file, "jsonl"):
         rows += 1
-        if isinstance(row, Reject):
-            yield row
-            continue
-        yield Query(text_of(row.get("_id")), text_of(row.get("text")), None, None, None, file.name, number_)
+        yield row if isinstance(row, Reject) else record(row, file.name, place)
     facts[file.name] = {"rows": rows}
 
 
-def _passages(file: Path, facts: dict[str, object]) -> Iterator[Record]:
-    rows = 0
-    for number_, row in read(file, "jsonl"):
-        rows += 1
-        if isinstance(row, Reject):
-            yield row
-            continue
-        title, text = text_of(row.get("title")), text_of(row.get("text"))
-        yield Passage(text_of(row.get("_id")), title, text, file.name, number_)
-    facts[file.name] = {"rows": rows}
+def _query(row: Mapping[str, object], file: str, place: int) -> Query:
+    return Query(text_of(row.get("_id")), text_of(row.get("text")), None, None, None, file, place)
+
+
+def _passage(row: Mapping[str, object], file: str, place: int) -> Passage:
+    return Passage(text_of(row.get("_id")), text_of(row.get("title")), text_of(row.get("text")), file, place)
 
 
 def _qrels(file: Path, split: Split, facts: dict[str, object]) -> Iterator[Record]:
     at = f"qrels/{file.name}"
     rows, header = 0, False
-    for number_, line in lines(file):
+    for place, line in lines(file):
         cells = (line or "").rstrip().split("\t")
         if len(cells) not in _CELLS:
             cells = (line or "").split()
@@ -105,12 +100,12 @@ def _qrels(file: Path, split: Split, facts: dict[str, object]) -> Iterator[Recor
             continue
         where = _CELLS.get(len(cells))
         relevance = number(cells[where[2]]) if where else None
-        if number_ == 1 and relevance is None:
+        if place == 1 and relevance is None:
             header = True
             continue
         rows += 1
         if where is None or relevance is None:
-            yield Reject("qrel", "", "relevance_not_a_number" if where else "not_three_cells", at, number_)
+            yield Reject("qrel", "", "relevance_not_a_number" if where else "not_three_cells", at, place)
         else:
-            yield Qrel(cells[where[0]], cells[where[1]], relevance, at, number_, split)
+            yield Qrel(cells[where[0]], cells[where[1]], relevance, at, place, split)
     facts[at] = {"rows": rows, "header": header}

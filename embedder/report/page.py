@@ -1,14 +1,11 @@
 """The first page: results with their intervals, false negatives, what became of the candidates, a few queries."""
 
-import base64
-import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from importlib.resources import files
 from typing import Any
 
 from embedder.report import plots
-from embedder.report.html import Html, join, tag
+from embedder.report.html import Html, document, join, tag
 from embedder.report.results import lines_to_show, shown
 from embedder.report.samples import Sample
 
@@ -41,7 +38,7 @@ class Section:
 
 
 def render(results: Sequence[dict[str, str]], sections: Sequence[Section], teacher: str, student: str) -> str:
-    """Write the whole page; nothing in it is loaded from elsewhere, and nothing runs.
+    """Write the whole page.
 
     Args:
         results: the lines of results.csv.
@@ -49,19 +46,7 @@ def render(results: Sequence[dict[str, str]], sections: Sequence[Section], teach
         teacher: the name of the teacher that mined.
         student: the name of the student that was tuned.
     """
-    style = files("embedder.report").joinpath("page.css").read_text(encoding="utf-8")
-    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
-    head = tag(
-        "head",
-        tag("meta", charset="utf-8"),
-        tag("meta", http_equiv="Content-Security-Policy", content=f"default-src 'none'; style-src 'sha256-{digest}'"),
-        tag("meta", name="viewport", content="width=device-width, initial-scale=1"),
-        tag("meta", name="color-scheme", content="light dark"),
-        tag("title", "embedder: results"),
-        tag("style", Html(style)),
-    )
-    body = tag("body", _header(results, teacher, student), tag("main", *_main(results, sections)))
-    return f"<!doctype html>\n{tag('html', head, body, lang='en')}\n"
+    return document("results", _header(results, teacher, student), tag("main", *_main(results, sections)))
 
 
 def _header(results: Sequence[dict[str, str]], teacher: str, student: str) -> Html:
