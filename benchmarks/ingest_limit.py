@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from embedder import schemas
-from embedder.gathering import key
+from embedder.ingestion.gathering import key
 from embedder.texts import passage_text
 
 ROWS = 65_536

@@ -3,6 +3,8 @@
 from pathlib import Path
 
 PARAMS = Path("params.yaml")
+PIPELINE = Path("dvc.yaml")
+LOCK = Path("requirements.lock")
 DATA = Path("data")
 CACHE = DATA / "cache"
 MODELS = Path("models")

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from embedder import languages
-from embedder.ingestion import Settled
+from embedder.ingestion.settling import Settled
 from embedder.near_copies import Shingles, shingle, similar_pairs
 from embedder.texts import passage_text
 

@@ -8,9 +8,10 @@ def ingest(dataset: Dataset, dry_run: DryRun = False) -> None:  # noqa: FBT002 -
     from dataclasses import replace
     from pathlib import Path
 
-    from embedder import files, ingestion, layout, loaders, store
+    from embedder import files, layout, loaders, store
     from embedder.errors import SourceError
-    from embedder.gathering import TABLES
+    from embedder.ingestion import settling
+    from embedder.ingestion.gathering import TABLES
     from embedder.params.load import dataset_of, load
     from embedder.progress import count
 
@@ -23,18 +24,18 @@ def ingest(dataset: Dataset, dry_run: DryRun = False) -> None:  # noqa: FBT002 -
         with store.opened(layout.CACHE, TABLES) as tables:
             source = loaders.load(entry.source, path)
             watched = replace(source, records=count(source.records, f"records read of {dataset}"))
-            settled = ingestion.settle(watched, entry, settings, tables)
+            settled = settling.settle(watched, entry, settings, tables)
             if dry_run:
                 from embedder.cli.preview import preview
 
                 preview(settled, entry)
                 return
-            ingestion.check(settled, settings.max_reject_share)
+            settling.check(settled, settings.max_reject_share)
             with files.replacing(layout.folder("ingest", dataset)) as folder:
-                ingestion.write(settled, folder)
+                settling.write(settled, folder)
     except SourceError as error:
         raise SourceError(f"datasets.{dataset}: {error}") from error
-    print(f"ingest {dataset}: {ingestion.summary(settled.report)}")
+    print(f"ingest {dataset}: {settling.summary(settled.report)}")
 
 
 app = stage_app(ingest)

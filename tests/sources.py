@@ -9,8 +9,9 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from embedder import ingestion, store
-from embedder.gathering import TABLES
+from embedder import store
+from embedder.ingestion import settling
+from embedder.ingestion.gathering import TABLES
 from embedder.loaders import Source
 from embedder.params.models import Dataset, Ingest
 from embedder.records import Passage, Qrel, Query, Record
@@ -50,10 +51,10 @@ def ingested(
     with TemporaryDirectory() as name:
         folder = Path(name)
         with store.opened(folder, TABLES) as opened:
-            settled = ingestion.settle(source, entry or tables.entry(), settings, opened)
+            settled = settling.settle(source, entry or tables.entry(), settings, opened)
             if check:
-                ingestion.check(settled, settings.max_reject_share)
-            ingestion.write(settled, folder)
+                settling.check(settled, settings.max_reject_share)
+            settling.write(settled, folder)
             report = settled.report
         files = {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
         return Written({path.stem: pq.read_table(path) for path in folder.glob("*.parquet")}, files, report)

@@ -9,7 +9,7 @@ from typing import Literal
 
 import pyarrow as pa
 
-from embedder.cleaning import clean_text
+from embedder.ingestion.cleaning import clean_text
 from embedder.records import Row
 from embedder.store import Store, opened
 from embedder.texts import normalise

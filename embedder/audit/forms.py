@@ -13,8 +13,8 @@ from embedder.audit import gathered, rows, shards
 from embedder.audit.evidence import Evidence
 from embedder.audit.gathered import Grades
 from embedder.audit.held_out import splits_of
-from embedder.cleaning import printable
 from embedder.errors import SourceError, unknown
+from embedder.ingestion.cleaning import printable
 from embedder.loaders import beir, cells, given
 from embedder.params.base import Model, describe
 

@@ -10,8 +10,8 @@ from embedder import schemas
 from embedder.audit.evidence import Evidence, key_of, put_keys
 from embedder.audit.gathered import Grades
 from embedder.audit.near import Rule, of_held_out
-from embedder.cleaning import clean_text
 from embedder.errors import SourceError
+from embedder.ingestion.cleaning import clean_text
 from embedder.loaders import beir
 from embedder.records import Passage, Qrel, Query
 from embedder.texts import normalise, passage_text

@@ -6,8 +6,8 @@ from typing import Any
 
 from embedder import schemas
 from embedder.audit.evidence import Evidence, Role, Unusable
-from embedder.cleaning import printable
 from embedder.errors import TableError
+from embedder.ingestion.cleaning import printable
 from embedder.params.models import LABEL_TASKS
 
 _COLUMNS = [

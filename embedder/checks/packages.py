@@ -11,7 +11,6 @@ from embedder.errors import SourceError
 from embedder.loaders.python_env.packages import canonical
 from embedder.params.models import Params
 
-LOCK = Path("requirements.lock")
 _OLDEST_PYTHON = (3, 11)
 
 
@@ -34,14 +33,14 @@ def install(version: str | None) -> str:
 
     The latter's lock is of every platform and extra, so it only constrains.
     """
-    return f"pip install -r {LOCK}" if version else f"pip install -e '.[cpu,dev]' -c {LOCK}"
+    return f"pip install -r {layout.LOCK}" if version else f"pip install -e '.[cpu,dev]' -c {layout.LOCK}"
 
 
 def packages(versions: Mapping[str, str], pinned: Mapping[str, set[str]], advice: str) -> Check:
     """Whether what is installed is what the lock file pins; what is missing may be for other machines."""
     if not pinned:
-        none = f"results can differ from machine to machine; pip freeze > {LOCK} makes one"
-        return Check("packages", "warning", f"there is no {LOCK}", none)
+        none = f"results can differ from machine to machine; pip freeze > {layout.LOCK} makes one"
+        return Check("packages", "warning", f"there is no {layout.LOCK}", none)
     here = {name: wanted for name, wanted in sorted(pinned.items()) if name in versions}
     other = [
         f"{name} {versions[name]} instead of {' or '.join(sorted(wanted))}"
@@ -49,8 +48,8 @@ def packages(versions: Mapping[str, str], pinned: Mapping[str, set[str]], advice
         if versions[name] not in wanted
     ]
     if other:
-        return Check("packages", "warning", f"not as {LOCK} pins them: {some(other)}", advice)
-    return Check("packages", "ok", f"{len(here)} as {LOCK} pins them")
+        return Check("packages", "warning", f"not as {layout.LOCK} pins them: {some(other)}", advice)
+    return Check("packages", "ok", f"{len(here)} as {layout.LOCK} pins them")
 
 
 def sources(params: Params) -> Check:

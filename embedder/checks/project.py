@@ -8,7 +8,7 @@ from embedder import layout
 from embedder.checks.check import Check, some
 from embedder.checks.tracking import read_stages
 from embedder.errors import ParamsError
-from embedder.starter.project import PIPELINE, template
+from embedder.starter.project import template
 
 
 def project(version: str | None, installed: str, path: Path) -> Check:
@@ -24,7 +24,7 @@ def project(version: str | None, installed: str, path: Path) -> Check:
     if version != installed:
         advice = f"set version in {layout.PARAMS} to {installed}; what that makes otherwise then runs again"
         return Check("project", "error", f"made with embedder {version}, but {installed} is installed", advice)
-    starter = template(PIPELINE)
+    starter = template(layout.PIPELINE.name)
     try:
         other = different(read_stages(path), read_stages(starter))
     except ParamsError as error:

@@ -49,12 +49,12 @@ def _checks(params: "Params", *, device: bool) -> "Iterator[Check]":
 
     versions = packages.installed_versions()
     yield packages.python(sys.version_info[:3])
-    pinned = pins(packages.LOCK) if packages.LOCK.exists() else {}
+    pinned = pins(layout.LOCK) if layout.LOCK.exists() else {}
     yield packages.packages(versions, pinned, packages.install(params.version))
     yield packages.faiss(versions)
-    yield project(params.version, installed_version(), Path("dvc.yaml"))
+    yield project(params.version, installed_version(), layout.PIPELINE)
     yield packages.sources(params)
-    yield tracking.tracked(params.model_dump(mode="json"), Path("dvc.yaml"))
+    yield tracking.tracked(params.model_dump(mode="json"), layout.PIPELINE)
     yield workspace.repository()
     yield workspace.dvc_lock()
     yield workspace.running(Path(".dvc") / "tmp")

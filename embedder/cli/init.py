@@ -28,7 +28,7 @@ def init(
     Without --path the first dataset is the documentation of numpy and scipy, which runs at once.
     Files that are there are never overwritten.
     """
-    from embedder.checks.packages import LOCK
+    from embedder import layout
     from embedder.cli.terminal import visible
     from embedder.errors import ParamsError
     from embedder.params.load import installed_version
@@ -38,7 +38,7 @@ def init(
     if path is None:
         if loader or task:
             raise ParamsError("--loader and --task say how --path is read; give --path too")
-        first = entry.example(str(LOCK))
+        first = entry.example(str(layout.LOCK))
     else:
         first = entry.own(path, _inside(path, folder), task or "retrieval", loader)
     called = entry.name_of(path or Path(_EXAMPLE), name)

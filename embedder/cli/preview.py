@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from embedder.ingestion import Settled
+    from embedder.ingestion.settling import Settled
     from embedder.params.models import Dataset
 
 _TEXT = 70

@@ -14,11 +14,9 @@ from string import Template
 from textwrap import indent
 
 from embedder import layout
-from embedder.checks.packages import LOCK
 from embedder.errors import ParamsError
 from embedder.loaders.python_env.packages import canonical
 
-PIPELINE = "dvc.yaml"
 _DVC_CONFIG = "[core]\n    analytics = false\n    check_update = false\n"
 
 
@@ -42,7 +40,7 @@ def check_folder(folder: Path) -> None:
         raise ParamsError(f"{folder}: no such folder; make it, then git init in it")
     if _git_root(folder) is None:
         raise ParamsError(f"{folder.resolve()}: is in no git repository, which DVC needs; git init first")
-    for name in (PIPELINE, layout.PARAMS.name):
+    for name in (layout.PIPELINE.name, layout.PARAMS.name):
         if (folder / name).exists():
             raise ParamsError(f"{folder / name}: is there already and stays as it is; nothing was written")
 
@@ -63,13 +61,13 @@ def create(folder: Path, version: str, teacher: str, datasets: Mapping[str, obje
         ParamsError: DVC cannot be initialised; nothing was written.
     """
     texts = {
-        PIPELINE: starter(PIPELINE),
+        layout.PIPELINE.name: starter(layout.PIPELINE.name),
         layout.PARAMS.name: params(version, teacher, datasets),
         ".gitignore": _with_lines(folder / ".gitignore", starter("gitignore")),
         ".dvcignore": _with_lines(folder / ".dvcignore", starter("dvcignore")),
     }
-    if not (folder / LOCK).exists():
-        texts[LOCK.name] = lock("embedder")
+    if not (folder / layout.LOCK).exists():
+        texts[layout.LOCK.name] = lock("embedder")
     changed = {name: text for name, text in texts.items() if _read(folder / name) != text}
     with _all_or_nothing([folder / name for name in changed]):
         made = [f"{'changed' if (folder / name).exists() else 'wrote'} {name}" for name in sorted(changed)]

@@ -11,9 +11,10 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from embedder import files, identity, labels, row_groups, schemas, splits
+from embedder import files, row_groups, schemas
 from embedder.errors import SourceError
-from embedder.gathering import Gatherer
+from embedder.ingestion import identity, labels, splits
+from embedder.ingestion.gathering import Gatherer
 from embedder.loaders import Source
 from embedder.params.models import Dataset, Ingest
 from embedder.store import Store

@@ -1,4 +1,4 @@
-"""Tests of embedder.splits."""
+"""Tests of embedder.ingestion.splits."""
 
 from collections import defaultdict
 

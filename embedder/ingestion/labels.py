@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 
 import pyarrow as pa
 
-from embedder.gathering import TABLES, key
+from embedder.ingestion.gathering import TABLES, key
 from embedder.store import Store
 
 EXAMPLES_PER_LABEL = 16

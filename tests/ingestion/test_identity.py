@@ -1,4 +1,4 @@
-"""Tests of embedder.identity."""
+"""Tests of embedder.ingestion.identity."""
 
 from collections.abc import Sequence
 

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 
 import pyarrow as pa
 
-from embedder.cleaning import bad_id, clean_text, printable
+from embedder.ingestion.cleaning import bad_id, clean_text, printable
 from embedder.records import Given, Passage, Qrel, Query, Record, Reject, Repair
 from embedder.store import Store
 from embedder.texts import normalise, passage_text

@@ -1,4 +1,4 @@
-"""Tests of embedder.ingestion."""
+"""Tests of embedder.ingestion.settling."""
 
 from collections.abc import Sequence
 from typing import Any

@@ -1,4 +1,4 @@
-"""Tests of embedder.labels."""
+"""Tests of embedder.ingestion.labels."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from embedder.errors import SourceError
-from embedder.labels import EXAMPLES_PER_LABEL, called, readable
+from embedder.ingestion.labels import EXAMPLES_PER_LABEL, called, readable
 from embedder.loaders import Source
 from tests import tables
 from tests.sources import Written, ingested, labelled

@@ -1,10 +1,10 @@
-"""Tests of embedder.cleaning."""
+"""Tests of embedder.ingestion.cleaning."""
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from embedder.cleaning import Clean, bad_id, clean_text, printable
+from embedder.ingestion.cleaning import Clean, bad_id, clean_text, printable
 
 ANY = st.text(st.characters(codec=None, exclude_categories=()), max_size=40)
 
