@@ -94,7 +94,7 @@ def test_a_dry_run_shows_what_a_run_refuses(home: Path) -> None:
     _params(home, home / "sources" / "faq", {"loader": "beir"}, ingest={"max_reject_share": 0.01})
     done = _run("faq")
     assert done.exit_code == 2
-    assert "1 of 13 queries (7.7%) are refused, more than max_reject_share 0.01 allows" in done.stderr
+    assert "1 of 13 qrels (7.7%) are refused, more than max_reject_share 0.01 allows" in done.stderr
     assert not (home / "data" / "ingest").exists()
     assert _run("faq", "--dry-run").exit_code == 0
 

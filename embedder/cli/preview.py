@@ -20,7 +20,7 @@ def preview(settled: "Settled", entry: "Dataset") -> None:
     columns = ("read", "kept", "merged", "rejected")
     _table("rows", ["", *columns], [[kind, *(f"{report[c].get(kind, 0):,}" for c in columns)] for kind in kinds])
     _table("queries by split", ["split", "queries"], [[s, f"{n:,}"] for s, n in report["queries_by_split"].items()])
-    for title, key in (("rejected", "reject_reasons"), ("repaired", "repairs")):
+    for title, key in (("rejected", "reject_reasons"), ("merged", "merge_reasons"), ("repaired", "repairs")):
         reasons = [[kind, reason, f"{n:,}"] for kind, found in report[key].items() for reason, n in found.items()]
         _table(title, ["", "reason", "rows"], reasons or [["none", "", ""]])
     for name, rows in looked.samples(settled).items():

@@ -11,16 +11,18 @@ from embedder.store import Store
 from embedder.texts import normalise, passage_text
 
 _AT = [("file", pa.string()), ("row", pa.int64())]
+# The place among all records: what comes first settles ties. (Row ids of the database may change.)
+_NTH = [*_AT, ("nth", pa.int64())]
 _IDS = [("query_id", pa.string()), ("passage_id", pa.string())]
 _KEY = ("key", pa.binary(16))
 TABLES = {
     "queries": pa.schema([
         ("query_id", pa.string()), ("text", pa.string()), ("split", pa.string()), ("group_id", pa.string()),
-        ("labels", pa.list_(pa.string())), _KEY, *_AT,
+        ("labels", pa.list_(pa.string())), _KEY, *_NTH,
     ]),
-    "passages": pa.schema([("passage_id", pa.string()), ("title", pa.string()), ("text", pa.string()), _KEY, *_AT]),
-    "qrels": pa.schema([*_IDS, ("relevance", pa.float64()), ("split", pa.string()), *_AT]),
-    "given": pa.schema([*_IDS, ("place", pa.int64()), ("score", pa.float64()), *_AT]),
+    "passages": pa.schema([("passage_id", pa.string()), ("title", pa.string()), ("text", pa.string()), _KEY, *_NTH]),
+    "qrels": pa.schema([*_IDS, ("relevance", pa.float64()), ("split", pa.string()), *_NTH]),
+    "given": pa.schema([*_IDS, ("place", pa.int64()), ("score", pa.float64()), *_NTH]),
     "notes": pa.schema([
         ("kind", pa.string()), ("id", pa.string()), ("reason", pa.string()), *_AT, ("action", pa.string()),
     ]),
@@ -39,6 +41,7 @@ class Gatherer:
     def __init__(self, store: Store, max_characters: int) -> None:
         self._store = store
         self._most = max_characters
+        self._nth = 0
         self.read = {"query": 0, "passage": 0, "qrel": 0, "given": 0}
 
     def gather(self, records: Iterable[Record]) -> None:
@@ -70,7 +73,7 @@ class Gatherer:
         self._store.flush()
 
     def _query(self, query: Query) -> None:
-        at = query.file, query.row
+        at = printable(query.file), query.row
         text = self._text("query", query.query_id, query.text, *at)
         if text is None:
             return
@@ -83,7 +86,7 @@ class Gatherer:
             self._note("query", query.query_id, reason.replace("_id", "_group"), *at)
             return
         row = (query.query_id, text, query.split, group, labels, key(text), *at)
-        self._store.append("queries", row, len(text))
+        self._append("queries", row, len(text))
 
     def _labels(self, query: Query) -> list[str]:
         kept = []
@@ -95,7 +98,7 @@ class Gatherer:
         return kept
 
     def _passage(self, passage: Passage) -> None:
-        at = passage.file, passage.row
+        at = printable(passage.file), passage.row
         title = self._text("passage", passage.passage_id, passage.title, *at)
         text = None if title is None else self._text("passage", passage.passage_id, passage.text, *at)
         if title is None or text is None:
@@ -104,21 +107,25 @@ class Gatherer:
         if not joined.strip():
             self._note("passage", passage.passage_id, "empty_text", *at)
             return
-        self._store.append("passages", (passage.passage_id, title, text, key(joined), *at), len(joined))
+        self._append("passages", (passage.passage_id, title, text, key(joined), *at), len(joined))
 
     def _qrel(self, qrel: Qrel) -> None:
-        at = qrel.file, qrel.row
+        at = printable(qrel.file), qrel.row
         if reason := bad_id(qrel.query_id) or bad_id(qrel.passage_id):
             self._note("qrel", f"{qrel.query_id}\t{qrel.passage_id}", reason, *at)
             return
-        self._store.append("qrels", (qrel.query_id, qrel.passage_id, float(qrel.relevance), qrel.split, *at))
+        self._append("qrels", (qrel.query_id, qrel.passage_id, float(qrel.relevance), qrel.split, *at))
 
     def _given(self, given: Given) -> None:
-        at = given.file, given.row
+        at = printable(given.file), given.row
         if reason := bad_id(given.query_id) or bad_id(given.passage_id):
             self._note("given", f"{given.query_id}\t{given.passage_id}", reason, *at)
             return
-        self._store.append("given", (given.query_id, given.passage_id, given.place, given.score, *at))
+        self._append("given", (given.query_id, given.passage_id, given.place, given.score, *at))
+
+    def _append(self, table: str, row: tuple[object, ...], characters: int = 0) -> None:
+        self._nth += 1
+        self._store.append(table, (*row, self._nth), characters)
 
     def _text(self, kind: str, id_: str, text: str, file: str, row: int) -> str | None:
         """Clean the text of something whose id is `id_`; None where either cannot be used, which is noted."""

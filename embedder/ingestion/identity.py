@@ -10,7 +10,7 @@ _MOST = 3.4e38
 def settle_queries(store: Store) -> None:
     """Make queries of equal text one, with the smallest id and the labels of all; one of several splits is dev.
 
-    Makes the tables `query_ids` (query_id, kept) and `settled_queries` (query_id, chosen = rowid, split, labels).
+    Makes the tables `query_ids` (query_id, kept) and `settled_queries` (query_id, chosen = nth, split, labels).
 
     Raises:
         SourceError: two queries of one id have different texts.
@@ -23,7 +23,7 @@ def settle_queries(store: Store) -> None:
         UNION SELECT kept FROM query_ids JOIN qrels USING (query_id) WHERE split = 'dev'""")
     store.run("""
         CREATE OR REPLACE TABLE settled_queries AS
-        SELECT kept AS query_id, min(q.rowid) FILTER (q.query_id = kept) AS chosen,
+        SELECT kept AS query_id, min(q.nth) FILTER (q.query_id = kept) AS chosen,
             CASE WHEN kept IN (FROM dev_queries) THEN 'dev' ELSE 'train' END AS split,
             CASE WHEN count(q.labels) > 0
                 THEN list_sort(list_distinct(flatten(list(q.labels) FILTER (q.labels IS NOT NULL)))) END AS labels
@@ -34,7 +34,7 @@ def settle_queries(store: Store) -> None:
 def settle_passages(store: Store) -> None:
     """Make passages of equal text (title and text) one, with the smallest id.
 
-    Makes the tables `passage_ids` (passage_id, kept) and `settled_passages` (passage_id, chosen = rowid).
+    Makes the tables `passage_ids` (passage_id, kept) and `settled_passages` (passage_id, chosen = nth).
 
     Raises:
         SourceError: two passages of one id have different texts.
@@ -43,42 +43,54 @@ def settle_passages(store: Store) -> None:
     _number(store, "passages", "passage_id", "passage_ids")
     store.run("""
         CREATE OR REPLACE TABLE settled_passages AS
-        SELECT passage_id, min(p.rowid) AS chosen FROM passages p
+        SELECT passage_id, min(p.nth) AS chosen FROM passages p
         SEMI JOIN (SELECT DISTINCT kept FROM passage_ids) ON passage_id = kept GROUP BY passage_id""")
     _note_repeats(store, "passages", "passage_id", "passage")
 
 
-def settle_qrels(store: Store) -> None:
+def settle_qrels(store: Store) -> int:
     """Point qrels at what remains; of several for one pair the highest relevance wins.
 
-    Makes the table `settled_qrels` (query_id, passage_id, relevance, file, row) and notes what points nowhere.
+    Makes the table `settled_qrels` (query_id, passage_id, relevance, file, row) and notes what points nowhere, and
+    what contradicts a higher relevance.
+
+    Returns:
+        How many were merged into another.
     """
-    _point(store, "qrels", "qrel", "relevance", "relevance_not_finite")
+    pointed = _point(store, "qrels", "qrel", "relevance", "relevance_not_finite")
     store.run("""
         CREATE OR REPLACE TABLE settled_qrels AS
-        SELECT query_id, passage_id, max(relevance)::FLOAT AS relevance, arg_min(file, place_read) AS file,
-            arg_min(row, place_read) AS row
+        SELECT query_id, passage_id, max(relevance)::FLOAT AS relevance, arg_min(file, nth) AS file,
+            arg_min(row, nth) AS row
         FROM pointed GROUP BY query_id, passage_id""")
+    store.run("""
+        INSERT INTO notes SELECT 'qrel', query_id || chr(9) || passage_id, 'lower_relevance', p.file, p.row, 'merged'
+        FROM pointed p JOIN settled_qrels s USING (query_id, passage_id) WHERE p.relevance::FLOAT < s.relevance""")
+    return pointed - int(store.one("SELECT count(*) FROM settled_qrels"))
 
 
-def settle_given(store: Store) -> None:
+def settle_given(store: Store) -> int:
     """Rank what somebody else mined: best score first, then the source's own order.
 
     Makes the table `settled_given` (query_id, rank, passage_id, score, file, row). Where some have scores, those
     without are refused: they could not be ranked among the others.
+
+    Returns:
+        How many were merged into another.
     """
     if store.one("SELECT count(score) FROM given"):
         store.run("""INSERT INTO notes SELECT 'given', query_id || chr(9) || passage_id, 'no_score', file, row, 'refused'
             FROM given WHERE score IS NULL""")
-        store.run("DELETE FROM given WHERE score IS NULL")
-    _point(store, "given", "given", "score", "score_not_finite")
+        store.run("CREATE OR REPLACE TABLE given AS SELECT * FROM given WHERE score IS NOT NULL")
+    pointed = _point(store, "given", "given", "score", "score_not_finite")
     store.run("""
         CREATE OR REPLACE TABLE settled_given AS
         SELECT query_id, passage_id, score, file, row,
-            row_number() OVER (PARTITION BY query_id ORDER BY score DESC NULLS LAST, place, place_read)::INTEGER AS rank
+            row_number() OVER (PARTITION BY query_id ORDER BY score DESC NULLS LAST, place, nth)::INTEGER AS rank
         FROM (SELECT query_id, passage_id, max(score)::FLOAT AS score, min(place) AS place,
-            arg_min(file, place_read) AS file, arg_min(row, place_read) AS row, min(place_read) AS place_read
+            arg_min(file, nth) AS file, arg_min(row, nth) AS row, min(nth) AS nth
             FROM pointed GROUP BY query_id, passage_id)""")
+    return pointed - int(store.one("SELECT count(*) FROM settled_given"))
 
 
 def _check_ids(store: Store, table: str, column: str, kind: str) -> None:
@@ -88,8 +100,8 @@ def _check_ids(store: Store, table: str, column: str, kind: str) -> None:
         return
     name = found[0][0]
     places = store.all(
-        f"""SELECT arg_min(file, rowid), arg_min(row, rowid) FROM {table} WHERE {column} = ?
-        GROUP BY key ORDER BY min(rowid) LIMIT 2""",
+        f"""SELECT arg_min(file, nth), arg_min(row, nth) FROM {table} WHERE {column} = ?
+        GROUP BY key ORDER BY min(nth) LIMIT 2""",
         name,
     )
     first, second = (f"{file}:{row}" for file, row in places)
@@ -109,15 +121,15 @@ def _note_repeats(store: Store, table: str, column: str, kind: str) -> None:
     """Note rows that repeat an id and its text; ids that differ stand in the aliases."""
     store.run(f"""
         INSERT INTO notes SELECT '{kind}', t.{column}, 'same_id_and_text', t.file, t.row, 'merged' FROM {table} t
-        JOIN (SELECT {column}, min(rowid) AS first FROM {table} GROUP BY {column} HAVING count(*) > 1) USING ({column})
-        WHERE t.rowid > first""")
+        JOIN (SELECT {column}, min(nth) AS first FROM {table} GROUP BY {column} HAVING count(*) > 1) USING ({column})
+        WHERE t.nth > first""")
 
 
-def _point(store: Store, table: str, kind: str, value: str, not_finite: str) -> None:
-    """Make the table `pointed` of what can be used of `table`, with the ids that remain; note the rest."""
+def _point(store: Store, table: str, kind: str, value: str, not_finite: str) -> int:
+    """Make the table `pointed` of what can be used of `table`, with the ids that remain; note the rest; count it."""
     store.run(f"""
         CREATE OR REPLACE TABLE pointing AS
-        SELECT t.* REPLACE (q.kept AS query_id, p.kept AS passage_id), t.rowid AS place_read,
+        SELECT t.* REPLACE (q.kept AS query_id, p.kept AS passage_id),
             t.query_id || chr(9) || t.passage_id AS id,
             CASE WHEN q.kept IS NULL THEN 'unknown_query' WHEN p.kept IS NULL THEN 'unknown_passage'
                 WHEN NOT isfinite({value}) OR abs({value}) > {_MOST} THEN '{not_finite}' END AS reason
@@ -127,3 +139,4 @@ def _point(store: Store, table: str, kind: str, value: str, not_finite: str) -> 
         WHERE reason IS NOT NULL""")
     store.run("CREATE OR REPLACE TABLE pointed AS SELECT * EXCLUDE (id, reason) FROM pointing WHERE reason IS NULL")
     store.run("DROP TABLE pointing")
+    return int(store.one("SELECT count(*) FROM pointed"))

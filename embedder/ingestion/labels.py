@@ -19,7 +19,7 @@ def refuse_conflicts(store: Store) -> None:
     store.run("""
         INSERT INTO notes SELECT 'query', query_id, 'conflicting_labels', file, row, 'refused' FROM queries
         SEMI JOIN conflicting USING (key)""")
-    store.run("DELETE FROM queries WHERE key IN (FROM conflicting)")
+    store.run("CREATE OR REPLACE TABLE queries AS SELECT * FROM queries ANTI JOIN conflicting USING (key)")
 
 
 def refuse_lonely(store: Store) -> None:
@@ -36,7 +36,7 @@ def refuse_lonely(store: Store) -> None:
     store.run("""
         INSERT INTO notes SELECT 'query', a.query_id, 'label_with_one_member', file, row,
             CASE WHEN len(a.labels) > 0 THEN 'repaired' ELSE 'refused' END
-        FROM left_alone a JOIN queries q ON q.rowid = a.chosen""")
+        FROM left_alone a JOIN queries q ON q.nth = a.chosen""")
     store.run("DELETE FROM settled_queries WHERE query_id IN (SELECT query_id FROM left_alone)")
     store.run("INSERT INTO settled_queries SELECT * FROM left_alone WHERE len(labels) > 0")
 
@@ -54,13 +54,15 @@ def label_passages(store: Store, names: Mapping[str, str]) -> None:
         SELECT DISTINCT unnest(labels) AS label FROM settled_queries WHERE split = 'train' ORDER BY label""")
     ]
     texts = called(labels, names)
-    rows = [(label, "", text, key(text), "", 0) for label, text in zip(labels, texts, strict=True)]
+    rows = [
+        (label, "", text, key(text), "", 0, nth) for nth, (label, text) in enumerate(zip(labels, texts, strict=True))
+    ]
     columns = zip(*rows, strict=True) if rows else [()] * len(TABLES["passages"])
     schema = TABLES["passages"]
     arrays = [pa.array(column, kind) for column, kind in zip(columns, schema.types, strict=True)]
     store.put("passages", pa.Table.from_arrays(arrays, schema=schema))
     store.run("""
-        INSERT INTO qrels SELECT query_id, label, 1.0, NULL, '', 0
+        INSERT INTO qrels SELECT query_id, label, 1.0, NULL, '', 0, 0
         FROM (SELECT query_id, unnest(labels) AS label FROM settled_queries)
         WHERE label IN (SELECT passage_id FROM passages)""")
 
@@ -75,20 +77,25 @@ def example_passages(store: Store) -> None:
         SELECT label, query_id FROM (SELECT unnest(labels) AS label, query_id FROM settled_queries WHERE split = 'train')
         QUALIFY row_number() OVER (PARTITION BY label ORDER BY sha256(query_id), query_id) <= {EXAMPLES_PER_LABEL}""")
     store.run("""
-        CREATE OR REPLACE TABLE passages AS SELECT q.query_id AS passage_id, '' AS title, text, key, file, row
-        FROM settled_queries s JOIN queries q ON q.rowid = s.chosen
+        CREATE OR REPLACE TABLE passages AS SELECT q.query_id AS passage_id, '' AS title, text, key, file, row, nth
+        FROM settled_queries s JOIN queries q ON q.nth = s.chosen
         WHERE s.query_id IN (SELECT query_id FROM examples)""")
     store.run("""
-        INSERT INTO qrels SELECT DISTINCT q.query_id, e.query_id, 1.0, NULL, '', 0
+        INSERT INTO qrels SELECT DISTINCT q.query_id, e.query_id, 1.0, NULL, '', 0, 0
         FROM (SELECT query_id, unnest(labels) AS label FROM settled_queries) q
         JOIN examples e ON q.label = e.label AND q.query_id <> e.query_id""")
 
 
 def called(labels: Sequence[str], names: Mapping[str, str]) -> list[str]:
     """Return what labels are called: their names, or they themselves as words; as they are where words coincide."""
-    texts = [names.get(label) or readable(label) for label in labels]
-    often = Counter(map(key, texts))
-    return [label if often[key(text)] > 1 else text for label, text in zip(labels, texts, strict=True)]
+    plain: set[str] = set()
+    while True:
+        texts = [label if label in plain else names.get(label) or readable(label) for label in labels]
+        often = Counter(map(key, texts))
+        same = {label for label, text in zip(labels, texts, strict=True) if often[key(text)] > 1} - plain
+        if not same:
+            return texts
+        plain |= same
 
 
 def readable(label: str) -> str:

@@ -1,7 +1,8 @@
 """From a loader's records to the tables of ingest: cleaned, identity settled, labels made passages, everything counted.
 
-The order matters: conflicts are refused before texts are merged, labels become passages once queries are settled,
-splits are made once judgements point at what remains, and what nobody can use goes last.
+The order matters: conflicts are refused before texts are merged; labels become passages once queries are settled and
+divided, so that no dev text is one; elsewhere judgements first point at what remains, because they keep queries
+together; and what nobody can use goes last.
 """
 
 from collections import defaultdict
@@ -42,15 +43,15 @@ class Settled:
         return self.store.arrow(f"{columns} FROM ({_SELECT[table]}) {clause}")
 
     def blocks(self, table: str, rows: int) -> Iterator[dict[str, list[str]]]:
-        """Yield one of the tables in blocks of columns, in no order."""
-        for batch in self.store.batches(_SELECT[table], rows):
+        """Yield one of the tables in blocks of columns, sorted by its ids."""
+        for batch in self.store.batches(f"{_SELECT[table]} ORDER BY 1", rows):
             yield batch.to_pydict()
 
 
 _SELECT = {
     "queries": """SELECT k.query_id, text, k.split, k.group_id, k.labels FROM kept_queries k
-        JOIN queries q ON q.rowid = k.chosen""",
-    "corpus": """SELECT s.passage_id, title, text FROM settled_passages s JOIN passages p ON p.rowid = s.chosen""",
+        JOIN queries q ON q.nth = k.chosen""",
+    "corpus": """SELECT s.passage_id, title, text FROM settled_passages s JOIN passages p ON p.nth = s.chosen""",
     "qrels": "SELECT query_id, passage_id, relevance FROM settled_qrels SEMI JOIN kept_queries USING (query_id)",
     "given": """SELECT query_id, rank, passage_id, score FROM settled_given SEMI JOIN kept_queries USING (query_id)""",
     "aliases": """SELECT 'query' AS kind, query_id AS id, kept AS merged_into FROM query_ids WHERE query_id <> kept
@@ -73,21 +74,20 @@ def settle(source: Source, entry: Dataset, settings: Ingest, store: Store) -> Se
     """
     gatherer = Gatherer(store, settings.max_characters)
     gatherer.gather(source.records)
+    read = dict(gatherer.read)
     if source.one_label:
         labels.refuse_conflicts(store)
     identity.settle_queries(store)
-    read = dict(gatherer.read)
     if entry.labelled:
+        labels.refuse_lonely(store)
+        splits.divide(store, source.dev_share, None)
         read |= _labels(store, entry, source.label_names)
     identity.settle_passages(store)
-    identity.settle_qrels(store)
-    identity.settle_given(store)
-    if source.dev_share is None:
-        splits.as_given(store)
-    else:
-        splits.by_group(store, source.dev_share, _links(entry))
+    merged = {"qrel": identity.settle_qrels(store), "given": identity.settle_given(store)}
+    if not entry.labelled:
+        splits.divide(store, source.dev_share, _links(entry))
     _refuse_unusable(store, entry)
-    return Settled(store, _report(store, source.facts, read))
+    return Settled(store, _report(store, source.facts, read, merged))
 
 
 def write(settled: Settled, folder: Path) -> None:
@@ -109,7 +109,10 @@ def check(settled: Settled, most: float) -> None:
         SourceError: names the reason that dominates, and where it is first found.
     """
     kept, read, rejected = (_counts(settled.report[name]) for name in ("kept", "read", "rejected"))
-    shares = {kind: rejected.get(kind, 0) / read[kind] for kind in (*KINDS, "row") if read.get(kind)}
+    # A BEIR folder has the queries of all its splits in one file: those of splits that nobody asked for are no fault.
+    elsewhere = _counts(_counts(settled.report["reject_reasons"]).get("query")).get("not_judged", 0)
+    lost = {kind: rejected.get(kind, 0) - (elsewhere if kind == "query" else 0) for kind in (*KINDS, "row")}
+    shares = {kind: lost[kind] / read[kind] for kind in lost if read.get(kind)}
     for kind in ("query", "passage"):
         if not kept[kind]:
             raise SourceError(
@@ -119,7 +122,7 @@ def check(settled: Settled, most: float) -> None:
     kind = max(shares, key=lambda kind: shares[kind])
     if shares[kind] > most:
         raise SourceError(
-            f"{rejected[kind]:,} of {read[kind]:,} {_PLURALS[kind]} ({shares[kind]:.1%}) are refused, more than "
+            f"{lost[kind]:,} of {read[kind]:,} {_PLURALS[kind]} ({shares[kind]:.1%}) are refused, more than "
             f"max_reject_share {most} allows; {_dominant(settled.store, [kind])}; correct the source or its entry, or "
             "raise ingest.max_reject_share (the dataset's `ingest` overrides it); --dry-run shows what there is"
         )
@@ -136,12 +139,12 @@ def summary(report: Mapping[str, object]) -> str:
         }
         rows = ", ".join(f"{count:,} {_PLURALS.get(kind, f'{kind}s')}" for kind, count in counts.items())
         said.append(f"{action} {rows or 'nothing'}")
-    return "; ".join(said)
+    aside = report["rows_of_other_splits"]
+    return "; ".join([*said, f"left aside {aside:,} rows of other splits"] if aside else said)
 
 
 def _labels(store: Store, entry: Dataset, names: Mapping[str, str]) -> Counts:
     """Make passages of labels; return how many passages and qrels there are to be settled."""
-    labels.refuse_lonely(store)
     if entry.label_mode == "label":
         labels.label_passages(store, names)
     else:
@@ -162,16 +165,16 @@ def _refuse_unusable(store: Store, entry: Dataset) -> None:
     """Make `kept_queries`, and note the others and their judgements."""
     store.run(f"""
         CREATE OR REPLACE TABLE usable AS
-        SELECT s.query_id, s.chosen, g.split, g.group_id, s.labels, CASE
+        SELECT s.query_id, s.chosen, s.split, s.group_id, s.labels, CASE
             WHEN s.labels IS NOT NULL THEN CASE WHEN len(s.labels) = 0 THEN 'no_label' END
             WHEN coalesce(judged, 0) = 0 THEN 'not_judged'
             WHEN {entry.task != "sts"} AND positives = 0 THEN 'no_positive' END AS reason
-        FROM settled_queries s JOIN groups g USING (query_id) LEFT JOIN (
+        FROM settled_queries s LEFT JOIN (
             SELECT query_id, count(*) AS judged, count(*) FILTER (relevance >= {entry.positive_at}::FLOAT) AS positives
             FROM settled_qrels GROUP BY query_id) USING (query_id)""")
     store.run("""
         INSERT INTO notes SELECT 'query', u.query_id, reason, file, row, 'refused'
-        FROM usable u JOIN queries q ON q.rowid = u.chosen WHERE reason IS NOT NULL""")
+        FROM usable u JOIN queries q ON q.nth = u.chosen WHERE reason IS NOT NULL""")
     store.run("CREATE OR REPLACE TABLE kept_queries AS SELECT * EXCLUDE reason FROM usable WHERE reason IS NULL")
     for kind, table in (("qrel", "settled_qrels"), ("given", "settled_given")):
         store.run(f"""
@@ -179,7 +182,7 @@ def _refuse_unusable(store: Store, entry: Dataset) -> None:
             FROM {table} ANTI JOIN kept_queries USING (query_id)""")
 
 
-def _report(store: Store, facts: Mapping[str, object], read: Counts) -> dict[str, object]:
+def _report(store: Store, facts: Mapping[str, object], read: Counts, merged: Counts) -> dict[str, object]:
     """Count rows: read = kept + merged + rejected for each kind."""
     noted: dict[str, dict[str, Counts]] = defaultdict(lambda: defaultdict(dict))
     for action, kind, reason, count in store.all(
@@ -190,10 +193,12 @@ def _report(store: Store, facts: Mapping[str, object], read: Counts) -> dict[str
         kind: store.one(f"SELECT count(*) FROM ({_SELECT[table]})") for kind, table in zip(KINDS, _TABLES, strict=True)
     }
     rejected = {kind: sum(noted["refused"].get(kind, {}).values()) for kind in sorted({*KINDS, *noted["refused"]})}
-    merged = {kind: read[kind] - kept[kind] - rejected[kind] for kind in KINDS}
-    _check_merged(store, merged)
-    rows = sum(count["rows"] for count in facts.values() if isinstance(count, dict) and "rows" in count)
+    merged = _merged_texts(store) | merged
+    _check_sums(read, kept, merged, rejected)
+    rows, left_aside = _rows_of(facts, "rows"), _rows_of(facts, "of_other_splits")
     if rows:
+        # Rows that no record could be made of; records of rows are counted under their own kinds.
+        rows -= left_aside
         read, kept, merged = read | {"row": rows}, kept | {"row": rows - rejected.get("row", 0)}, merged | {"row": 0}
     return {
         "source": dict(facts),
@@ -202,7 +207,9 @@ def _report(store: Store, facts: Mapping[str, object], read: Counts) -> dict[str
         "merged": merged,
         "rejected": rejected,
         "reject_reasons": dict(noted["refused"]),
+        "merge_reasons": dict(noted["merged"]),
         "repairs": dict(noted["repaired"]),
+        "rows_of_other_splits": left_aside,
         "queries_by_split": dict(store.all("SELECT split, count(*) FROM kept_queries GROUP BY split ORDER BY split")),
     }
 
@@ -210,15 +217,23 @@ def _report(store: Store, facts: Mapping[str, object], read: Counts) -> dict[str
 _TABLES = ("queries", "corpus", "qrels", "given")
 
 
-def _check_merged(store: Store, merged: Counts) -> None:
-    """Make sure that what is neither kept nor rejected was merged into something."""
-    repeats = dict(store.all("SELECT kind, count(*) FROM notes WHERE action = 'merged' GROUP BY kind"))
+def _rows_of(facts: Mapping[str, object], which: str) -> int:
+    return sum(count.get(which, 0) for count in facts.values() if isinstance(count, dict))
+
+
+def _merged_texts(store: Store) -> Counts:
+    """Count the queries and passages that became another: those that repeat an id, and those with another id."""
+    repeats = dict(store.all("SELECT kind, count(*) FROM notes WHERE reason = 'same_id_and_text' GROUP BY kind"))
     aliases = dict(store.all(f"SELECT kind, count(*) FROM ({_SELECT['aliases']}) GROUP BY kind"))
-    for kind in ("query", "passage"):
-        expected = repeats.get(kind, 0) + aliases.get(kind, 0)
-        if merged[kind] != expected:
+    return {kind: repeats.get(kind, 0) + aliases.get(kind, 0) for kind in ("query", "passage")}
+
+
+def _check_sums(read: Counts, kept: Counts, merged: Counts, rejected: Counts) -> None:
+    for kind in KINDS:
+        if read[kind] != kept[kind] + merged[kind] + rejected[kind]:
             raise AssertionError(
-                f"{kind}: {merged[kind]} rows are neither kept nor rejected, but {expected} were merged"
+                f"{read[kind]} {_PLURALS[kind]} were read, but {kept[kind]} kept, {merged[kind]} merged and "
+                f"{rejected[kind]} rejected"
             )
 
 

@@ -26,6 +26,8 @@ Source = Annotated[SerializeAsAny[Model], _registered(LOADERS, "loader")]
 Teacher = Annotated[SerializeAsAny[Model], _registered(TEACHERS, "kind")]
 StudentModel = Annotated[SerializeAsAny[Model], _registered(STUDENTS, "kind")]
 
+# Relevance is stored as float32.
+Grade = Annotated[float, Field(gt=-3e38, lt=3e38)]
 Language = Annotated[str, StringConstraints(pattern=r"^[a-z]{2,3}$")]
 
 LABEL_TASKS = frozenset({"classification", "clustering"})
@@ -48,8 +50,8 @@ class Dataset(Model):
     licence: Annotated[str, Field(min_length=1)]
     path: Annotated[str, Field(min_length=1)]
     source: Source
-    positive_at: float
-    negative_at: float | None
+    positive_at: Grade
+    negative_at: Grade | None
     weight: Annotated[float, Field(ge=0)]
     label_mode: Literal["label", "example"] | None
     ingest: dict[str, Any]

@@ -47,6 +47,7 @@ def test_names_describe_labels() -> None:
 def test_labels_whose_words_coincide_stay_as_they_are() -> None:
     """Two labels that would read the same keep their own spelling: merged they would be one class."""
     assert called(["a_b", "a-b", "c_d"], {}) == ["a_b", "a-b", "c d"]
+    assert called(["a_b", "a-b", "c"], {"c": "a_b"}) == ["a_b", "a-b", "c"]
 
 
 def test_examples_are_training_queries_of_the_label() -> None:
@@ -139,3 +140,12 @@ def test_a_large_label_has_sixteen_examples() -> None:
 def test_labels_read_as_words(label: str, text: str) -> None:
     """Separators become blanks; a label of nothing else stays as it is."""
     assert readable(label) == text
+
+
+def test_many_contradicting_texts_leave_the_others_whole() -> None:
+    """Rows that stay keep their texts and labels however many others are refused before them."""
+    count = 60_000
+    rows = labelled(*((f"q{i}", f"text {i if i % 3 else i - i % 6}", "train", [f"l{i % 2}"]) for i in range(count)))
+    found = ingested(Source(rows, one_label=True), LABEL)
+    texts = dict(zip(found.column("queries", "query_id"), found.column("queries", "text"), strict=True))
+    assert texts == {f"q{i}": f"text {i}" for i in range(count) if i % 3}

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from embedder import schemas
 from embedder.errors import SourceError
+from embedder.ingestion.settling import summary
 from embedder.loaders import Source
 from embedder.params.models import Ingest
 from embedder.records import Given, Passage, Qrel, Query, Record, Reject, Repair
@@ -217,3 +218,28 @@ def test_tables_are_what_the_schemas_declare() -> None:
         assert schemas.build(table, found.tables[table.name].replace_schema_metadata(None)).equals(
             found.tables[table.name]
         )
+
+
+def test_contradicting_judgements_are_listed() -> None:
+    """Of two grades of one pair the higher counts, and the lower is listed with its row; equal ones are just merged."""
+    rows = records({"a": "x"}, {"p": "z"}, [("a", "p", 2), ("a", "p", 0), ("a", "p", 2)])
+    found = ingested(rows)
+    assert found.rows("qrels") == [{"query_id": "a", "passage_id": "p", "relevance": 2.0}]
+    assert [(row["reason"], row["row"]) for row in found.rows("rejects")] == [("lower_relevance", 2)]
+    assert found.report["merged"]["qrel"] == 2
+    assert found.report["merge_reasons"] == {"qrel": {"lower_relevance": 1}}
+
+
+def test_queries_of_other_splits_are_no_fault() -> None:
+    """Queries that nobody judged in the splits that are read are listed, and don't make the source the wrong one."""
+    rows = records({"a": "x", "b": "y", "c": "w"}, {"p": "z"}, [("a", "p", 1)])
+    found = ingested(rows, settings=Ingest(max_characters=9, max_reject_share=0.0))
+    assert found.report["reject_reasons"] == {"query": {"not_judged": 2}}
+
+
+def test_rows_of_other_splits_are_left_aside() -> None:
+    """Rows that belong to no split that is read are counted apart: neither kept nor refused."""
+    source = Source(records({"a": "x"}, {"p": "z"}, [("a", "p", 1)]), {"f.csv": {"rows": 5, "of_other_splits": 4}})
+    found = ingested(source)
+    assert (found.report["read"]["row"], found.report["kept"]["row"], found.report["rows_of_other_splits"]) == (1, 1, 4)
+    assert summary(found.report).endswith("; left aside 4 rows of other splits")

@@ -76,7 +76,8 @@ def test_passages_that_are_no_positives_link_nothing() -> None:
 def test_groups_of_the_source_stay_together() -> None:
     """What the source calls a group is on one side, and equal texts of two groups make one of both."""
     queries = [Query(f"q{i}", f"text {i if i != 7 else 2}", "train", f"g{i % 3}", None) for i in range(9)]
-    rows: list[Record] = [*queries, Passage("p", "", "z"), *(Qrel(f"q{i}", "p", 1.0) for i in range(9))]
+    passages = [Passage(f"p{i}", "", f"z{i}") for i in range(9)]
+    rows: list[Record] = [*queries, *passages, *(Qrel(f"q{i}", f"p{i}", 1.0) for i in range(9))]
     found = ingested(Source(rows, dev_share=0.5))
     assert dict(zip(found.column("queries", "query_id"), found.column("queries", "group_id"), strict=True)) == {
         "q0": "q0", "q3": "q0", "q6": "q0", "q1": "q1", "q4": "q1", "q2": "q1", "q5": "q1", "q8": "q1",
@@ -99,3 +100,34 @@ def test_splits_do_not_depend_on_other_queries() -> None:
     every = _splits(ingested(Source([*rows, *passages, *qrels], dev_share=0.3)))
     some = _splits(ingested(Source([*rows[::2], *passages, *qrels], dev_share=0.3)))
     assert some == {name: split for name, split in every.items() if name in some}
+
+
+def test_groups_and_positives_both_keep_together() -> None:
+    """Where some queries have a group, the others are still kept together by their positives."""
+    queries = [Query("a", "x", "train", "g", None), *(Query(name, name, "train", None, None) for name in "bc")]
+    rows: list[Record] = [*queries, Passage("p", "", "z"), Passage("r", "", "w")]
+    rows += [Qrel("a", "r", 1.0), Qrel("b", "p", 1.0), Qrel("c", "p", 1.0)]
+    found = ingested(Source(rows, dev_share=0.5))
+    assert found.column("queries", "group_id") == ["a", "b", "b"]
+
+
+def test_a_sentence_on_either_side_of_a_pair_links() -> None:
+    """A sentence that is first in one pair and second in another keeps both pairs on one side."""
+    rows = records(
+        {"a": "one", "b": "two", "c": "four"},
+        {"p": "TWO", "r": "three", "s": "five"},
+        [("a", "p", 5), ("b", "r", 0), ("c", "s", 5)],
+    )
+    assert ingested(Source(rows, dev_share=0.5), tables.entry("sts")).column("queries", "group_id") == ["a", "a", "c"]
+
+
+@pytest.mark.parametrize("mode", ["label", "example"])
+@pytest.mark.parametrize("split", ["train", "dev"])
+def test_labels_become_passages_after_the_split(mode: str, split: str) -> None:
+    """With a new split no dev text is an example, and no label of dev texts alone is a passage, whatever the source said."""
+    rows = labelled(*((f"q{i:03}", f"text {i}", split, [f"l{i % 40}"]) for i in range(120)))
+    found = ingested(Source(rows, dev_share=0.4), tables.entry("classification", label_mode=mode))
+    train = {row["query_id"] for row in found.rows("queries") if row["split"] == "train"}
+    labels = {label for row in found.rows("queries") if row["split"] == "train" for label in row["labels"]}
+    assert 0 < len(train) < 120
+    assert set(found.column("corpus", "passage_id")) == (labels if mode == "label" else train)
