@@ -8,6 +8,7 @@ from pydantic import ValidationError
 
 from embedder.errors import SourceError
 from embedder.loaders.python_env import Options, View, load
+from embedder.records import Reject
 from tests.loaders.made_up import digests, function, install, options, start
 
 
@@ -19,6 +20,7 @@ def tiny(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         function(f"f{i}", f"Turn {i} into word{i}.\n\nIt has term{i} and more of them.", body.format(i))
         for i in range(12)
     )
+    source += function("_hidden", "Stay out of sight.\n\nIt is refused, and that must survive the cache.")
     install(tmp_path / "site", "tiny", {"a.py": source})
     monkeypatch.syspath_prepend(str(tmp_path / "site"))
     (tmp_path / "work").mkdir()
@@ -59,6 +61,7 @@ def test_the_cache_is_used_and_belongs_to_a_version(tiny: Path, tmp_path: Path) 
     """A second load reads no source file; another version does not see the first one's cache."""
     chosen = options("pydoc-search", ["tiny"])
     first = load(chosen, tiny)
+    assert "private name" in {record.reason for record in first.records if isinstance(record, Reject)}
     module = tmp_path / "site" / "tiny" / "a.py"
     module.write_text(module.read_text().replace("term3", "other3"))
     assert load(chosen, tiny) == first

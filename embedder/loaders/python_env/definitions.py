@@ -80,7 +80,7 @@ def _cached(path: Path) -> Definitions | None:
         return Definitions(
             [Definition(**row) for row in content["rows"]],
             content["groups"],
-            [Reject(**row) for row in content["rejects"]],
+            [Reject(*row) for row in content["rejects"]],
             content["undocumented"],
         )
     except (OSError, EOFError, ValueError, TypeError, KeyError, zlib.error):
