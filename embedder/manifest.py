@@ -5,6 +5,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 
+from embedder.licences import restrictions
 from embedder.params.models import Dataset, Materialize
 
 # https://huggingface.co/docs/hub/repositories-licenses: what `license:` may hold; `other` asks for a `license_name`.
@@ -20,10 +21,6 @@ _HUB_LICENCES = frozenset(
 )
 # SPDX says more exactly what the Hub has as a family: GPL-3.0-or-later, ODbL-1.0, Zlib.
 _SPDX_ENDINGS = ("-only", "-or-later", "-1.0", "")
-_RESTRICTIONS = {
-    "no commercial use": frozenset({"nc", "noncommercial"}),
-    "no derivatives": frozenset({"nd", "noderivatives", "noderivs"}),
-}
 _SIZES = ("n<1K", "1K<n<10K", "10K<n<100K", "100K<n<1M", "1M<n<10M", "10M<n<100M", "100M<n<1B", "1B<n<10B")
 _MARKDOWN = re.compile(r"([\\`*_\[\]|~])")
 
@@ -107,12 +104,6 @@ def hub_licence(licence: str) -> str | None:
     return next((name for name in found if name in _HUB_LICENCES), None)
 
 
-def restrictions(licence: str) -> list[str]:
-    """What a licence forbids, as far as its name tells: commercial use, derivatives."""
-    words = set(_slug(licence).replace("non-commercial", "noncommercial").split("-"))
-    return [said for said, marks in _RESTRICTIONS.items() if words & marks]
-
-
 def _metadata(entries: Sequence[Dataset], total: int) -> Iterator[str]:
     """The card's head, as https://github.com/huggingface/hub-docs/blob/main/datasetcard.md lists its keys.
 
@@ -140,10 +131,11 @@ def _licence(licences: set[str]) -> Iterator[str]:
 
 def _warning(entries: Mapping[str, Dataset]) -> str:
     """One line that names the datasets whose licence forbids something; empty where none does."""
-    found = {
-        said: [name for name, entry in entries.items() if said in restrictions(entry.licence)] for said in _RESTRICTIONS
-    }
-    said = "; ".join(f"{what}: {', '.join(names)}" for what, names in found.items() if names)
+    found: dict[str, list[str]] = {}
+    for name, entry in entries.items():
+        for what in restrictions(entry.licence):
+            found.setdefault(what, []).append(name)
+    said = "; ".join(f"{what}: {', '.join(names)}" for what, names in found.items())
     return f"\n**Restricted by licence** ({said}): leave them out where you may not.\n" if said else ""
 
 

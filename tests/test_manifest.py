@@ -8,7 +8,7 @@ from huggingface_hub import DatasetCard
 from hypothesis import given
 from hypothesis import strategies as st
 
-from embedder.manifest import card, hub_licence, manifest, restrictions
+from embedder.manifest import card, hub_licence, manifest
 from embedder.params.models import Dataset
 from tests import tables
 
@@ -106,22 +106,6 @@ def test_a_licence_is_the_hubs_or_other_with_a_name(licences: list[str], head: d
 def test_the_hubs_word_for_a_licence(licence: str, name: str | None) -> None:
     """SPDX ids and usual spellings become the Hub's identifiers; what it doesn't know has none."""
     assert hub_licence(licence) == name
-
-
-@pytest.mark.parametrize(
-    ("licence", "said"),
-    [
-        ("CC-BY-NC-4.0", ["no commercial use"]),
-        ("CC BY-ND 4.0", ["no derivatives"]),
-        ("cc-by-nc-nd-3.0", ["no commercial use", "no derivatives"]),
-        ("PolyForm Non-Commercial", ["no commercial use"]),
-        ("NCSA", []),
-        ("CC-BY-SA-4.0", []),
-    ],
-)
-def test_what_a_licence_forbids(licence: str, said: list[str]) -> None:
-    """`nc` and `nd` as words of a licence forbid; as letters of another word they don't."""
-    assert restrictions(licence) == said
 
 
 def test_restricting_licences_are_pointed_out_in_one_line() -> None:

@@ -55,6 +55,23 @@ def test_the_parameters_are_this_repositorys() -> None:
     assert short["teachers"] == {name: whole["teachers"][name] for name in ("bm25", "given")}
 
 
+@pytest.mark.parametrize(
+    ("content", "form"),
+    [
+        ('{"query": "q", "pos": ["p"], "neg": ["n"]}\n', "flag"),
+        ('{"anchor": "q", "positive": "p"}\n', "n-tuples"),
+        ("", "n-tuples"),
+    ],
+)
+def test_the_form_of_given_negatives_is_told(tmp_path: Path, content: str, form: str) -> None:
+    """JSONL with `pos` is FlagEmbedding's, all else n-tuples."""
+    (tmp_path / "mined.jsonl").write_text(content)
+    made = entry.own(tmp_path / "mined.jsonl", "mined.jsonl", "retrieval", "given")
+    source = made["source"]
+    assert isinstance(source, dict)
+    assert source["form"] == form
+
+
 def test_what_git_ignores_is_what_the_layout_names() -> None:
     """Every stage's folder, the cache and the models are ignored, and a user's own files in data/ are not."""
     folders = {layout.folder(stage) for stage in layout.STAGES} | {layout.CACHE, layout.MODELS}

@@ -10,6 +10,7 @@ from embedder.audit.evidence import collecting
 from embedder.audit.findings import Findings
 from embedder.audit.forms import Asked, recognise
 from embedder.audit.near import Rule, Unit
+from embedder.ingestion.cleaning import printable
 from embedder.store import Store
 
 _SAMPLE = 2000
@@ -43,18 +44,21 @@ def audit(source: str, asked: Asked, wanted: Wanted) -> Findings:
         SourceError: it cannot be read, or its form is not known.
     """
     form = recognise(source, asked)
-    stated = {Path(source).resolve().name: wanted.licence} if wanted.licence else licences.stated(Path(source))
+    name = printable(Path(source).resolve().name)
+    stated = {name: wanted.licence} if wanted.licence else form.licences
+    if stated is None:
+        stated = licences.stated(Path(source))
     with collecting({**gathered.TABLES, **held_out.TABLES}) as evidence:
         form.fill(evidence)
         held_out.take(evidence, wanted.against, asked.grades)
-        licences.note(evidence, stated, Path(source).resolve().name)
+        licences.note(evidence, stated, name)
         evidence.settle()
         rule = None
         if wanted.jaccard is not None:
             rule = Rule(wanted.jaccard, wanted.unit or _unit(evidence.store))
             near.among_negatives(evidence.store, rule)
         held_out.compare(evidence, rule)
-        return checks.findings(evidence, source, form.says, stated, wanted.examples)
+        return checks.findings(evidence, printable(source), form.says, stated, wanted.examples)
 
 
 def _unit(store: Store) -> Unit:

@@ -9,7 +9,7 @@ from typing import Literal
 
 import pyarrow as pa
 
-from embedder.ingestion.cleaning import clean_text
+from embedder.ingestion.cleaning import clean_text, printable
 from embedder.records import Row
 from embedder.store import Store, opened
 from embedder.texts import normalise
@@ -100,8 +100,8 @@ class Evidence:
 
     def note(self, check: str, detail: str, file: str, row: Row) -> None:
         """Say what is wrong with a row."""
-        printable = detail.encode("utf-8", "backslashreplace").decode()
-        self.store.append("notes", (check, printable, file, row))
+        said = detail.encode("utf-8", "backslashreplace").decode()
+        self.store.append("notes", (check, said, printable(file), row))
 
     def settle(self) -> None:
         """Write what waits, and leave one text a key."""

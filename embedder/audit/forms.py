@@ -2,8 +2,8 @@
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,8 +14,8 @@ from embedder.audit.evidence import Evidence
 from embedder.audit.gathered import Grades
 from embedder.audit.held_out import splits_of
 from embedder.errors import SourceError, unknown
-from embedder.ingestion.cleaning import printable
 from embedder.loaders import beir, cells, given
+from embedder.loaders.table import named
 from embedder.params.base import Model, describe
 
 if TYPE_CHECKING:
@@ -25,7 +25,6 @@ ENDINGS = (".jsonl", ".ndjson", ".csv", ".tsv", ".parquet")
 _DEV = re.compile(r"(^|[^a-z])(dev|test|valid|validation|eval)([^a-z]|$)")
 _RUNS = ("*.trec", "*.run", "run*.txt", "run*.tsv", "*.trec.gz")
 _HUB = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
-_FIRST = 100
 _GRADES = Grades()
 
 
@@ -63,10 +62,12 @@ class Form:
     Attributes:
         says: what it was recognised as, in words.
         fill: takes it into the evidence.
+        licences: of each dataset, as a source elsewhere states it; None: files beside the source say it.
     """
 
     says: str
     fill: Callable[[Evidence], None]
+    licences: Mapping[str, str] | None = None
 
 
 def recognise(source: str, asked: Asked) -> Form:
@@ -86,7 +87,7 @@ def _loader(source: str) -> str:
     if path.is_dir():
         return _folder(path)
     if path.is_file():
-        return "shards" if path.suffix == ".parquet" and shards.is_shard(path) else "table"
+        return "shards" if path.suffix.lower() == ".parquet" and shards.is_shard(path) else "table"
     if _HUB.fullmatch(source):
         return "hub"
     raise SourceError(f"{source}: no such file or folder, and no name of a Hub dataset (owner/name); correct it")
@@ -154,31 +155,41 @@ def _from_table(source: str, asked: Asked) -> Form:
         raise SourceError(f"{path}: no such file; correct SOURCE")
     plans = [(file, _roles(file, asked)) for file in files]
     said = sorted({rows.said(roles) for _, roles in plans})
-    names = ", ".join(file.name for file in files)
+    names = ", ".join(named(file, path) for file in files)
 
     def fill(evidence: Evidence) -> None:
         for file, roles in plans:
             split = "dev" if len(files) > 1 and _DEV.search(file.name.lower()) else "train"
-            rows.fill(evidence, _read(file, asked), roles, rows.Place(f"{split}/", printable(file.name)))
+            place = rows.Place(f"{split}/", named(file, path))
+            rows.fill(evidence, _read(file, asked, roles, place.file), roles, place)
 
     return Form(f"{'; '.join(said)} from {names}", fill)
 
 
 def _tables(path: Path) -> list[Path]:
     found = [file for folder in (path, path / "data") if folder.is_dir() for file in sorted(folder.iterdir())]
-    return [file for file in found if file.is_file() and file.name.removesuffix(".gz").endswith(ENDINGS)]
+    return [file for file in found if file.is_file() and file.name.lower().removesuffix(".gz").endswith(ENDINGS)]
 
 
-def _read(file: Path, asked: Asked) -> Iterator[cells.Found]:
-    try:
-        yield from cells.read(file, cells.format_of(file), header=asked.header, quoting=asked.quoting)
-    except SourceError as error:
-        raise SourceError(str(error).replace("set quoting: false", "give --no-quoting")) from error
+def _read(file: Path, asked: Asked, roles: rows.Roles, name: str) -> Iterator[cells.Found]:
+    form, columns = cells.format_of(file), rows.columns_of(roles)
+    with _advising():
+        yield from cells.read(file, form, name=name, header=asked.header, quoting=asked.quoting, columns=columns)
 
 
 def _roles(file: Path, asked: Asked) -> rows.Roles:
-    first = [row for _, row in islice(_read(file, asked), _FIRST) if isinstance(row, Mapping)]
-    return _chosen(str(file), list(dict.fromkeys(name for row in first for name in row)), asked)
+    with _advising():
+        columns = cells.columns_of(file, cells.format_of(file), header=asked.header, quoting=asked.quoting)
+    return _chosen(str(file), columns, asked)
+
+
+@contextmanager
+def _advising() -> Iterator[None]:
+    """Say what to give on the command line, not what to set in an entry."""
+    try:
+        yield
+    except SourceError as error:
+        raise SourceError(str(error).replace("set quoting: false", "give --no-quoting")) from error
 
 
 def _chosen(where: str, columns: list[str], asked: Asked) -> rows.Roles:
@@ -208,13 +219,15 @@ def _from_hub(source: str, asked: Asked) -> Form:
     where = _repository(source, asked)
     data = hub.prepared(where, Path())(asked.split)
     roles = _chosen(source, data.column_names, asked)
-    names = [name for column in roles.values() for name in column]
 
     def fill(evidence: Evidence) -> None:
-        found = arrow.rows(data, names, asked.split)
+        found = arrow.rows(data, rows.columns_of(roles), asked.split)
         rows.fill(evidence, found, roles, rows.Place("train/", asked.split))
 
-    return Form(f"{rows.said(roles)} from {source}, split {asked.split}", fill)
+    # What lies in a folder ./owner/name is another dataset.
+    licence = data.info.license
+    licences = {where.name.rpartition("/")[2]: str(licence)} if licence else {}
+    return Form(f"{rows.said(roles)} from {source}, split {asked.split}", fill, licences)
 
 
 def _repository(source: str, asked: Asked) -> Any:  # noqa: ANN401 - embedder.loaders.hub is loaded on use
@@ -241,7 +254,7 @@ def _from_mteb(source: str, asked: Asked) -> Form:
     def fill(evidence: Evidence) -> None:
         gathered.fill(evidence, mteb.load(options, Path()).records, asked.grades)
 
-    return Form(f"task of MTEB, split {asked.split}", fill)
+    return Form(f"task of MTEB, split {asked.split}", fill, {})
 
 
 def _valid(model: type[Model], source: str, options: Mapping[str, object]) -> Model:

@@ -1,7 +1,6 @@
 """Licences: what a source states, and which of them restrict what may be done."""
 
 import json
-import re
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -9,11 +8,9 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from embedder.audit.evidence import Evidence
+from embedder.ingestion.cleaning import printable
+from embedder.licences import restrictions
 
-# Creative Commons' NC and ND, and how others say so.
-_RESTRICTED = re.compile(
-    r"\bnc\b|\bnd\b|non[- ]?commercial|no[- ]?deriv|research|academic|evaluation only|proprietary", re.IGNORECASE
-)
 _UNSTATED = frozenset({"", "unknown", "none", "other", "null"})
 
 
@@ -31,7 +28,7 @@ def note(evidence: Evidence, licences: Mapping[str, str], source: str) -> None:
     for dataset, licence in (licences or {source: ""}).items():
         if licence.strip().lower() in _UNSTATED:
             evidence.note("no_licence", f"states {licence or 'none'}", dataset, 0)
-        elif _RESTRICTED.search(licence.replace("_", "-")):
+        elif restrictions(licence):
             evidence.note("restricted_licence", licence, dataset, 0)
 
 
@@ -51,4 +48,4 @@ def _card(path: Path) -> dict[str, str]:
         return {}
     licence = found.get("license") if isinstance(found, dict) else None
     names = licence if isinstance(licence, list) else [licence]
-    return {path.parent.resolve().name: ", ".join(map(str, names))} if licence else {}
+    return {printable(path.parent.resolve().name): ", ".join(map(str, names))} if licence else {}

@@ -88,6 +88,11 @@ def said(roles: Roles) -> str:
     return f"{kind} ({held})"
 
 
+def columns_of(roles: Roles) -> list[str]:
+    """Return the columns that are read."""
+    return list(dict.fromkeys(name for names in roles.values() for name in names))
+
+
 def fill(evidence: Evidence, rows: Iterable[Found], roles: Roles, place: Place) -> None:
     """Take rows into the evidence; a row that cannot be read is noted and nothing of it is audited."""
     for number_, row in rows:

@@ -8,6 +8,7 @@ from embedder import schemas
 from embedder.audit.evidence import Evidence, Role, Unusable
 from embedder.errors import TableError
 from embedder.ingestion.cleaning import printable
+from embedder.loaders.cells import rows_of
 from embedder.params.models import LABEL_TASKS
 
 _COLUMNS = [
@@ -24,7 +25,7 @@ def is_shard(path: Path) -> bool:
 
     try:
         return set(schemas.SHARD.schema.names) <= set(pq.read_schema(path).names)
-    except (pa.ArrowException, OSError):
+    except (pa.ArrowException, OSError, ValueError, OverflowError):
         return False
 
 
@@ -36,7 +37,7 @@ def fill(evidence: Evidence, files: Sequence[Path]) -> None:
     """
     for file in files:
         shard = _Shard(evidence, printable(file.name))
-        for number, row in enumerate(_rows(file), 1):
+        for number, row in _rows(file):
             evidence.rows += 1
             try:
                 shard.take(row, number)
@@ -44,15 +45,18 @@ def fill(evidence: Evidence, files: Sequence[Path]) -> None:
                 evidence.note("unreadable", str(reason), shard.file, number)
 
 
-def _rows(file: Path) -> Iterator[dict[str, Any]]:
+def _rows(file: Path) -> Iterator[tuple[int, dict[str, Any]]]:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
+    number = 0
     try:
         for batch in pq.ParquetFile(file).iter_batches(_ROWS, columns=_COLUMNS):
-            yield from batch.to_pylist()
-    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
-        raise TableError(f"{file}: not a readable shard ({error}); run materialize again") from error
+            for row in rows_of(batch):
+                number += 1
+                yield number, row
+    except (pa.ArrowException, OSError, ValueError, OverflowError) as error:
+        raise TableError(f"{file}:{number + 1}: not a readable shard ({error}); run materialize again") from error
 
 
 class _Shard:

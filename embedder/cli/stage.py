@@ -24,7 +24,7 @@ R = TypeVar("R")
 
 Dataset = Annotated[str, typer.Argument(help="A key of `datasets` in params.yaml.", show_default=False)]
 
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Write nothing; show what there is.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Write no table; show what there is.")]
 
 
 def stage_app(function: Callable[P, R]) -> typer.Typer:
@@ -47,7 +47,10 @@ def user_errors() -> Iterator[None]:
     try:
         yield
     except EmbedderError as error:
-        typer.echo(f"error: {' '.join(str(error).split())}", err=True)
+        from embedder.cli.terminal import visible  # rich takes time to load, which --help doesn't have
+
+        # Messages name columns and files, which may hold what a terminal obeys.
+        typer.echo(f"error: {visible(' '.join(str(error).split()))}", err=True)
         raise typer.Exit(2) from error
 
 

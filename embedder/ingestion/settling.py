@@ -197,7 +197,7 @@ def _report(store: Store, facts: Mapping[str, object], read: Counts, merged: Cou
     _check_sums(read, kept, merged, rejected)
     rows, left_aside = _rows_of(facts, "rows"), _rows_of(facts, "of_other_splits")
     if rows:
-        # Rows that no record could be made of; records of rows are counted under their own kinds.
+        # Rows of tables, several records each; where each line is one record (BEIR), the records are counted alone.
         rows -= left_aside
         read, kept, merged = read | {"row": rows}, kept | {"row": rows - rejected.get("row", 0)}, merged | {"row": 0}
     return {

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from embedder.errors import SourceError, unknown
+from embedder.loaders.cells import rows_of
 from embedder.loaders.columns import text_of
 from embedder.records import Passage, Query
 
@@ -36,11 +37,13 @@ def rows(
     number = 0
     try:
         for table in data.select_columns(list(columns)).with_format("arrow").iter(batch):
-            for row in table.to_pylist():
+            for row in rows_of(table):
                 number += 1
                 yield number, {column: read[column](row[column]) for column in columns}
-    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
-        raise SourceError(f"{where}: unreadable after row {number} ({error}); delete it from the cache") from error
+    except (pa.ArrowException, OSError, ValueError, OverflowError) as error:
+        raise SourceError(
+            f"{where}:{number + 1}: unreadable ({error}); correct it in the source, or delete it from the cache"
+        ) from error
 
 
 def passages(data: "Dataset", file: str, counts: dict[str, int]) -> Iterator[Passage]:

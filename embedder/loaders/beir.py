@@ -11,6 +11,7 @@ from embedder.loaders import Source
 from embedder.loaders.cells import read
 from embedder.loaders.columns import number, text_of
 from embedder.loaders.lines import lines
+from embedder.loaders.table import inside, named
 from embedder.params.base import Model
 from embedder.records import Passage, Qrel, Query, Record, Reject
 
@@ -19,6 +20,13 @@ FileName = Annotated[str, StringConstraints(pattern=r"^[^/\\]+$")]
 
 # query, passage, relevance; TREC's form has an iteration between the first two.
 _CELLS = {3: (0, 1, 2), 4: (0, 2, 3)}
+# How headers call the columns of judgements, with - for _ and blanks.
+_HEADER = frozenset(
+    """
+    query-id queryid query qid topic topic-id corpus-id corpusid doc-id docid docno did document-id document passage-id
+    passageid passage pid iter iteration score relevance rel label grade judgement judgment
+    """.split()  # noqa: SIM905 - a list literal would take a line each
+)
 
 
 class Options(Model):
@@ -44,12 +52,12 @@ def load(options: Model, path: Path) -> Source:
     """
     chosen = cast("Options", options)
     corpus, queries = _file(path, "corpus.jsonl"), _file(path, "queries.jsonl")
-    qrels = {split: found for split, name in chosen.splits.items() if (found := _maybe(path / "qrels", f"{name}.tsv"))}
+    qrels = {split: found for split, name in chosen.splits.items() if (found := _maybe(path, f"qrels/{name}.tsv"))}
     if not qrels:
         names = ", ".join(f"{name}.tsv" for name in chosen.splits.values())
         raise SourceError(f"{path / 'qrels'}: has none of {names}; name its files: source.splits: {{train: NAME}}")
     facts: dict[str, object] = {}
-    return Source(_records(corpus, queries, qrels, facts), facts, dev_share=chosen.dev_share)
+    return Source(_records(path, corpus, queries, qrels, facts), facts, dev_share=chosen.dev_share)
 
 
 def _file(folder: Path, name: str) -> Path:
@@ -61,24 +69,28 @@ def _file(folder: Path, name: str) -> Path:
 
 
 def _maybe(folder: Path, name: str) -> Path | None:
-    return next((file for file in (folder / name, folder / f"{name}.gz") if file.is_file()), None)
+    """Return the file `name` of a folder, plain or packed; one that is a link to elsewhere is refused."""
+    return next((inside(folder, each) for each in (name, f"{name}.gz") if (folder / each).is_file()), None)
 
 
-def _records(corpus: Path, queries: Path, qrels: dict[Split, Path], facts: dict[str, object]) -> Iterator[Record]:
-    yield from _texts(corpus, _passage, facts)
-    yield from _texts(queries, _query, facts)
+def _records(
+    path: Path, corpus: Path, queries: Path, qrels: dict[Split, Path], facts: dict[str, object]
+) -> Iterator[Record]:
+    yield from _texts(corpus, "passage", _passage, facts)
+    yield from _texts(queries, "query", _query, facts)
     for split, file in qrels.items():
-        yield from _qrels(file, split, facts)
+        yield from _qrels(file, named(file, path), split, facts)
 
 
 def _texts(
-    file: Path, record: Callable[[Mapping[str, object], str, int], Record], facts: dict[str, object]
+    file: Path, kind: str, record: Callable[[Mapping[str, object], str, int], Record], facts: dict[str, object]
 ) -> Iterator[Record]:
-    rows = 0
+    count = 0
     for place, row in read(file, "jsonl"):
-        rows += 1
-        yield row if isinstance(row, Reject) else record(row, file.name, place)
-    facts[file.name] = {"rows": rows}
+        count += 1
+        # A broken line is a passage or a query that is lost, so it counts among them.
+        yield row._replace(kind=kind) if isinstance(row, Reject) else record(row, file.name, place)
+    facts[file.name] = {"lines": count}
 
 
 def _query(row: Mapping[str, object], file: str, place: int) -> Query:
@@ -89,23 +101,38 @@ def _passage(row: Mapping[str, object], file: str, place: int) -> Passage:
     return Passage(text_of(row.get("_id")), text_of(row.get("title")), text_of(row.get("text")), file, place)
 
 
-def _qrels(file: Path, split: Split, facts: dict[str, object]) -> Iterator[Record]:
-    at = f"qrels/{file.name}"
-    rows, header = 0, False
+def _qrels(file: Path, at: str, split: Split, facts: dict[str, object]) -> Iterator[Record]:
+    count, header = 0, False
     for place, line in lines(file):
-        cells = (line or "").rstrip().split("\t")
-        if len(cells) not in _CELLS:
-            cells = (line or "").split()
-        if not cells:
-            continue
-        where = _CELLS.get(len(cells))
-        relevance = number(cells[where[2]]) if where else None
-        if place == 1 and relevance is None:
+        cells = _cells(line)
+        if place == 1 and _is_header(cells):
             header = True
-            continue
-        rows += 1
-        if where is None or relevance is None:
-            yield Reject("qrel", "", "relevance_not_a_number" if where else "not_three_cells", at, place)
-        else:
-            yield Qrel(cells[where[0]], cells[where[1]], relevance, at, place, split)
-    facts[at] = {"rows": rows, "header": header}
+        elif line is None:
+            count += 1
+            yield Reject("qrel", "", "line_too_long", at, place)
+        elif cells:
+            count += 1
+            yield _qrel(cells, split, at, place)
+    facts[at] = {"lines": count, "header": header}
+
+
+def _cells(line: str | None) -> list[str]:
+    """Cut a line at its tabs, or at its white space where tabs don't make a judgement."""
+    cells = (line or "").rstrip().split("\t")
+    return cells if len(cells) in _CELLS else (line or "").split()
+
+
+def _is_header(cells: list[str]) -> bool:
+    """Whether a first line names the columns; only known names tell it from a judgement with a broken grade."""
+    names = {cell.strip().lower().replace("_", "-").replace(" ", "-") for cell in cells}
+    return len(cells) in _CELLS and number(cells[-1]) is None and bool(names & _HEADER)
+
+
+def _qrel(cells: list[str], split: Split, at: str, place: int) -> Qrel | Reject:
+    where = _CELLS.get(len(cells))
+    if where is None:
+        return Reject("qrel", "", "not_three_cells", at, place)
+    relevance = number(cells[where[2]])
+    if relevance is None:
+        return Reject("qrel", "", "relevance_not_a_number", at, place)
+    return Qrel(cells[where[0]], cells[where[1]], relevance, at, place, split)

@@ -1,11 +1,14 @@
 """From the columns of a row to records: pairs, triplets, n-tuples, scored pairs, labelled and multi-labelled text."""
 
 import hashlib
+import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from decimal import Decimal
 from typing import Any, Final
 
 from pydantic import model_validator
 
+from embedder.errors import SourceError
 from embedder.loaders.cells import Found
 from embedder.params.base import Model
 from embedder.records import Passage, Qrel, Query, Record, Reject, Repair, Row
@@ -13,6 +16,8 @@ from embedder.texts import normalise, passage_text
 
 TRAIN: Final = "train"
 DEV: Final = "dev"
+# How many names of splits a message lists, and how much of each.
+_MOST_NAMES, _NAME_LENGTH = 20, 40
 
 
 class Columns(Model):
@@ -21,7 +26,8 @@ class Columns(Model):
     Attributes:
         query: the query, the text to classify, or the first of two sentences.
         positive: passages that answer the query; several columns, or one that holds a list.
-        negative: passages that people judged not to (relevance 0); what a miner found belongs to the loader `given`.
+        negative: passages that people judged not to (relevance 0), as many as a row has: empty cells are none. What a
+            miner found belongs to the loader `given`.
         passage: the passage that `relevance` grades, or the second of two sentences.
         relevance: the grade of `passage`, or the similarity of the two sentences.
         label: the one label of the text.
@@ -98,7 +104,12 @@ def records(
         splits: the source's name of a split -> `train` or `dev`; rows of other splits are left aside.
         file: what records say of where they stand.
         counts: receives how many rows the file has, and how many belong to other splits.
+
+    Raises:
+        SourceError: from `rows`, or all rows that can be read belong to other splits.
     """
+    others: dict[str, None] = {}
+    chosen = False
     for number, row in rows:
         counts["rows"] = counts.get("rows", 0) + 1
         if isinstance(row, Reject):
@@ -106,11 +117,20 @@ def records(
             continue
         side = split
         if columns.split is not None:
-            side = splits.get(str(row.get(columns.split)))
+            name = text_of(row.get(columns.split))
+            side = splits.get(name)
+            if side is None and len(others) < _MOST_NAMES:
+                others[name[:_NAME_LENGTH]] = None
         if side is None:
             counts["of_other_splits"] = counts.get("of_other_splits", 0) + 1
             continue
+        chosen = True
         yield from _Row(row, columns, side, file, number).records()
+    if others and not chosen:
+        raise SourceError(
+            f"{file}: no row is of a split that source.splits names ({', '.join(splits)}); the column "
+            f"'{columns.split}' has: {', '.join(others)}; set source.splits, as {{{next(iter(others))}: train}}"
+        )
 
 
 class _Row:
@@ -140,7 +160,7 @@ class _Row:
         texts: list[str] = []
         for name in _listed(names):
             value = self.row.get(name)
-            texts += texts_of(value)
+            texts += texts_of(value) if relevance else optional_texts(value)
             if isinstance(names, list) and not isinstance(value, list) and len(names) == 1:
                 yield Repair("row", query_id, "string_for_list", *self.at)
         ids = texts_of(self.row.get(id_column)) if id_column else [text_id("p", self._joined(text)) for text in texts]
@@ -182,10 +202,20 @@ class _Row:
 
 
 def text_of(value: object) -> str:
-    """Read a cell as one text: numbers as they are written, nothing as nothing; a structure is no text."""
-    if isinstance(value, bool) or value is None or isinstance(value, list | dict):
-        return ""
-    return value if isinstance(value, str) else str(value)
+    """Read a cell as one text: numbers and dates as they are written, nothing as nothing; a structure is no text."""
+    match value:
+        case str():
+            return value
+        case bool():
+            return "true" if value else "false"
+        case bytes():
+            return value.decode("utf-8", "surrogateescape")
+        case None | list() | dict() | tuple() | set() | frozenset():
+            return ""
+        case float() if math.isnan(value):
+            return ""
+        case _:
+            return str(value)
 
 
 def texts_of(value: object) -> list[str]:
@@ -195,9 +225,15 @@ def texts_of(value: object) -> list[str]:
     return [] if value is None else [text_of(value)]
 
 
+def optional_texts(value: object) -> list[str]:
+    """Read a cell that need not be filled: as `texts_of`, but an empty one is none, as in rows of different lengths."""
+    empty = isinstance(value, str | float) and not text_of(value).strip()
+    return [] if empty else texts_of(value)
+
+
 def number(value: object) -> float | None:
     """Read a cell as a number; None where it is none."""
-    if isinstance(value, bool) or not isinstance(value, int | float | str):
+    if isinstance(value, bool) or not isinstance(value, int | float | str | Decimal):
         return None
     try:
         return float(value)

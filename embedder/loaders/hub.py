@@ -1,7 +1,7 @@
 """Datasets of the Hugging Face Hub at a pinned commit, or in a local folder of the same form; their code is never run."""
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, cast
 
@@ -168,8 +168,12 @@ def prepared(where: Repository, path: Path) -> Callable[[str], Any]:
     try:
         builder = datasets.load_dataset_builder(where.name or str(path), where.config, revision=where.revision)
         _check_revision(where, builder.hash)
+        if not where.name:
+            _check_files(path, builder.config.data_files)
         _bound(builder.config)
         builder.download_and_prepare()
+    except SourceError:
+        raise
     except Exception as error:
         # The library lets through whatever file formats, the file system and the network raise.
         raise SourceError(f"{said}: {arrow.reason(error)}; {_advice(error)}") from error
@@ -194,6 +198,14 @@ def _check_revision(where: Repository, found: str) -> None:
     """Refuse what the library takes instead: without network another cached revision, or a folder ./owner/dataset."""
     if where.revision and found != where.revision:
         raise ConnectionError(f"this commit cannot be reached, and {found} is here instead")
+
+
+def _check_files(path: Path, files: Mapping[str, Sequence[str]] | None) -> None:
+    """Refuse what a folder's card or links name elsewhere: other files of this machine, and addresses."""
+    folder = path.resolve()
+    for name in (str(name) for names in (files or {}).values() for name in names):
+        if "://" in name or not Path(name).resolve().is_relative_to(folder):
+            raise SourceError(f"{name}: lies outside {path}; sources stay inside their path, also what README.md names")
 
 
 def _check_folder(path: Path) -> None:

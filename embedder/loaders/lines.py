@@ -1,5 +1,6 @@
 """Text files of any size and state, line by line in bounded memory: gzip with a cap, no BOM, bytes that are no UTF-8."""
 
+import codecs
 import gzip
 import io
 import zlib
@@ -18,7 +19,16 @@ MAX_UNPACKED = 2**40
 """Bytes a gzip file may unpack to, whatever its size."""
 _ALWAYS = 64 * 2**20
 """Bytes that may be unpacked at any ratio."""
-_FOREIGN = {b"\xff\xfe": "UTF-16", b"\xfe\xff": "UTF-16", b"PK\x03\x04": "a zip archive", b"BZh": "bzip2"}
+_FOREIGN = {
+    b"\xff\xfe": "UTF-16",
+    b"\xfe\xff": "UTF-16",
+    b"PK\x03\x04": "a zip archive",
+    b"BZh": "bzip2",
+    b"\x1f\x8b": "gzip without .gz in its name",
+    b"\x28\xb5\x2f\xfd": "zstd",
+    b"\xfd7zXZ\x00": "xz",
+}
+_MARK = max(map(len, _FOREIGN))
 
 
 class _Capped(io.RawIOBase):
@@ -63,10 +73,13 @@ def open_text(path: Path, newline: str = "\n") -> Iterator[io.TextIOWrapper]:
     except OSError as error:
         raise SourceError(f"{path}: cannot be read ({error.strerror}); correct the path") from error
     with packed:
-        raw = _Capped(path, packed) if path.suffix == ".gz" else packed
+        raw = _Capped(path, packed) if path.suffix.lower() == ".gz" else packed
         buffered = io.BufferedReader(cast("io.RawIOBase", raw), 2**20)
-        _refuse_foreign(path, buffered.peek(4)[:4])
-        yield io.TextIOWrapper(buffered, encoding="utf-8-sig", errors="surrogateescape", newline=newline)
+        start = buffered.peek(_MARK)
+        _refuse_foreign(path, start)
+        # utf-8-sig alone would lose the bytes of a file that ends within what may be a BOM.
+        encoding = "utf-8-sig" if start.startswith(codecs.BOM_UTF8) else "utf-8"
+        yield io.TextIOWrapper(buffered, encoding=encoding, errors="surrogateescape", newline=newline)
 
 
 def lines(path: Path) -> Iterator[tuple[int, str | None]]:

@@ -31,7 +31,7 @@ class Options(Model):
     """
 
     loader: Literal["table"]
-    files: dict[Split, str | list[str]] | None = None
+    files: Annotated[dict[Split, str | list[str]], Field(min_length=1)] | None = None
     format: Format | None = None
     header: bool = True
     quoting: bool | None = None
@@ -101,11 +101,22 @@ def inside(folder: Path, name: str) -> Path:
     return file
 
 
+def named(file: Path, path: Path) -> str:
+    """Return what records and facts call a file: where it lies in `path`, or its own name where it is `path`.
+
+    Bytes of a name that are no UTF-8 are written as escapes, so that reports can hold it.
+    """
+    name = file.name if file == path else file.relative_to(path).as_posix()
+    return name.encode("utf-8", "backslashreplace").decode()
+
+
 def _records(options: Options, path: Path, facts: dict[str, object]) -> Iterator[Record]:
     for split, file in files_of(options, path):
         counts: dict[str, int] = {}
         form = options.format or format_of(file)
-        name = file.relative_to(path).as_posix() if file != path else file.name
-        rows = read(file, form, header=options.header, quoting=options.quoting, columns=options.columns.names)
+        name = named(file, path)
+        rows = read(
+            file, form, name=name, header=options.header, quoting=options.quoting, columns=options.columns.names
+        )
         yield from records(rows, options.columns, split, options.splits, name, counts)
         facts[name] = counts

@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 from embedder.errors import ParamsError, SourceError, unknown
+from embedder.loaders.cells import columns_of, format_of
 
 INSTRUCTIONS = {
     "retrieval": "Given a question, retrieve passages that answer it",
@@ -105,9 +106,18 @@ def _source(file: Path, loader: str, task: str) -> dict[str, object]:
         case "beir":
             return _beir(file)
         case "given":
-            return {"loader": loader, "form": "n-tuples", "dev_share": _DEV_SHARE}
+            return {"loader": loader, "form": _given(file), "dev_share": _DEV_SHARE}
         case _:
             return _table(task)
+
+
+def _given(file: Path) -> str:
+    """The form of what somebody else mined: FlagEmbedding's is JSONL with `pos` and `neg`."""
+    try:
+        columns = columns_of(file, "jsonl") if file.is_file() and format_of(file) == "jsonl" else []
+    except SourceError:
+        columns = []  # ingest says what is wrong with the file
+    return "flag" if "pos" in columns else "n-tuples"
 
 
 def _beir(folder: Path) -> dict[str, object]:

@@ -1,6 +1,7 @@
 """The audit finds every planted fault in every form, and nothing in clean data."""
 
 import json
+import os
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from embedder.audit.audit import Wanted, audit
 from embedder.audit.findings import Findings
 from embedder.audit.forms import Asked
 from embedder.audit.gathered import Grades
+from embedder.audit.page import render
 from embedder.errors import EmbedderError, SourceError
 from embedder.records import Query, Record, Reject
 from tests import tables
@@ -316,7 +318,7 @@ def test_columns_can_be_said(tmp_path: Path) -> None:
         ("a,b\n1,2\n", Asked(columns="query"), "is no role=column"),
         ("a,b\n1,2\n", Asked(loader="tabel"), "unknown loader 'tabel'; did you mean 'table'?"),
         ("query,pos\n1,2\n", Asked(loader="beir"), "has no .tsv"),
-        ("", Asked(), "its columns (none) are no known form"),
+        ("", Asked(), "x.csv: is empty"),
     ],
 )
 def test_what_cannot_be_audited_is_said_in_one_line(content: str, asked: Asked, message: str, tmp_path: Path) -> None:
@@ -378,6 +380,34 @@ def test_parquet_of_odd_types_is_no_traceback(tmp_path: Path) -> None:
     assert found(findings) == {"empty_text": 1}
 
 
+def test_a_column_that_nobody_needs_is_not_read(tmp_path: Path) -> None:
+    """A date after the year 9999 beside the pairs does no harm; in a column that is read it is an error with its row."""
+    when = pa.array([10**7], pa.int32()).cast(pa.date32())
+    pq.write_table(pa.table({"query": ["q"], "positive": ["p"], "when": when}), tmp_path / "x.parquet")
+    assert found(look(tmp_path / "x.parquet", licence="CC0-1.0")) == {}
+    with pytest.raises(SourceError, match=r"x\.parquet:1: not a readable row"):
+        look(tmp_path / "x.parquet", Asked(columns="query=query,positive=when"))
+
+
+@pytest.mark.parametrize("name", [b"n\xff.jsonl", b"N.JSONL"])
+def test_a_file_of_any_name_is_audited(name: bytes, tmp_path: Path) -> None:
+    """A name that is no UTF-8, or an ending in capitals, is a name like any other; licences are noted for it."""
+    path = Path(os.fsdecode(os.fsencode(tmp_path) + b"/" + name))
+    path.write_text('{"query": "q", "pos": "p", "neg": [""]}\nno\n')
+    findings = look(path)
+    assert found(findings) == {"unreadable": 1, "empty_text": 1, "string_for_list": 1, "no_licence": 1}
+    assert render(findings, 0.0).encode()
+    assert places(findings, "unreadable")[0].lower() in {"n\\udcff.jsonl:2", "n.jsonl:2"}
+
+
+def test_files_of_one_name_in_two_folders_are_told_apart(tmp_path: Path) -> None:
+    """A place says where in the folder a file lies."""
+    (tmp_path / "data").mkdir()
+    jsonl(tmp_path / "x.jsonl", {"query": "q", "pos": ["p"]})
+    jsonl(tmp_path / "data" / "x.jsonl", {"query": "r", "pos": [""]})
+    assert places(look(tmp_path), "empty_text") == ["data/x.jsonl:1"]
+
+
 def test_findings_are_the_same_twice(tmp_path: Path) -> None:
     """The same source gives the same findings."""
     rows: list[Row] = []
@@ -405,6 +435,26 @@ def test_a_hub_dataset_is_read_at_its_commit(monkeypatch: pytest.MonkeyPatch) ->
     assert found(findings) == {"positive_in_negatives": 1}
     assert places(findings, "positive_in_negatives") == ["dev:1"]
     assert (asked[0].name, asked[0].revision, asked[0].config) == ("owner/name", "a" * 40, "en")
+
+
+@pytest.mark.parametrize(("stated", "licences"), [("cc-by-nc-4.0", {"name": "cc-by-nc-4.0"}), ("", {})])
+def test_the_licence_of_a_hub_dataset_is_its_own(
+    stated: str, licences: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A card in a folder ./owner/name is of something else; what the dataset's builder states counts."""
+    import datasets
+
+    from embedder.loaders import hub
+
+    monkeypatch.chdir(tmp_path)
+    Path("owner/name").mkdir(parents=True)
+    Path("owner/name/README.md").write_text("---\nlicense: mit\n---\n")
+    data = datasets.Dataset.from_list([{"anchor": "q", "positive": "p"}])
+    data.info.license = stated
+    monkeypatch.setattr(hub, "prepared", lambda *_: {"train": data}.__getitem__)
+    findings = look(Path("owner/name"), Asked(loader="hub", revision="a" * 40))
+    assert findings.licences == licences
+    assert found(findings) == {"restricted_licence" if stated else "no_licence": 1}
 
 
 def test_a_task_of_mteb_is_read_through_its_loader(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
@@ -112,6 +113,17 @@ def test_a_broken_shard_is_named(tmp_path: Path) -> None:
     content = path.read_bytes()
     path.write_bytes(content[:8] + b"\xff" * 40 + content[48:])
     with pytest.raises(TableError, match=r"docs-00001\.parquet"):
+        audit_shards(folder)
+
+
+def test_a_value_beyond_pythons_is_an_error_with_its_row(tmp_path: Path) -> None:
+    """A shard whose query is a date after the year 9999 is refused with file and row."""
+    folder = written(tmp_path)
+    path = folder / "docs-00000.parquet"
+    table = pq.read_table(path)
+    when = pa.array([10**7] * table.num_rows, pa.int32()).cast(pa.date32())
+    pq.write_table(table.set_column(table.schema.get_field_index("query"), "query", when), path)
+    with pytest.raises(TableError, match=r"docs-00000\.parquet:1: not a readable shard"):
         audit_shards(folder)
 
 

@@ -40,6 +40,13 @@ def test_a_users_mistake_is_one_line_and_exit_code_two() -> None:
     assert not TIMINGS.exists()
 
 
+def test_a_message_commands_no_terminal() -> None:
+    """Names of columns and files come from data: what a terminal would obey is written as an escape."""
+    found = CliRunner().invoke(_app(TableError("unknown column '\x1b]0;owned\x07\u202e\udcff'")), ["faq"])
+    assert found.exit_code == 2
+    assert found.stderr == r"error: unknown column '\x1b]0;owned\x07\u202e\udcff'" + "\n"
+
+
 def test_a_bug_keeps_its_traceback() -> None:
     """Any other error goes through as it is."""
     found = CliRunner().invoke(_app(KeyError("bug")), ["faq"])

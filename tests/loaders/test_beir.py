@@ -54,8 +54,8 @@ def test_a_folder(tmp_path: Path, *, packed: bool) -> None:
     assert by_kind(found, Qrel) == [
         Qrel("q1", "d1", 1.0, f"qrels/train.tsv{ending}", 2, "train"), Qrel("q2", "2", 0.5, f"qrels/dev.tsv{ending}", 1, "dev"),
     ]  # fmt: skip
-    assert source.facts[f"qrels/train.tsv{ending}"] == {"rows": 1, "header": True}
-    assert source.facts[f"qrels/dev.tsv{ending}"] == {"rows": 1, "header": False}
+    assert source.facts[f"qrels/train.tsv{ending}"] == {"lines": 1, "header": True}
+    assert source.facts[f"qrels/dev.tsv{ending}"] == {"lines": 1, "header": False}
 
 
 def test_trec_form_and_blanks_are_read(tmp_path: Path) -> None:
@@ -77,11 +77,13 @@ def test_other_names_of_splits(tmp_path: Path) -> None:
 def test_dirty_rows_are_refused_with_their_place(tmp_path: Path) -> None:
     """Lines that are no JSON, judgements without a grade or with other cells are listed with file and row."""
     folder = _folder(
-        tmp_path, qrels_train="h\th\th\nq1\td1\tx\nq1\td1\n\nq1\td1\t1\n", corpus='no\n{"_id": "d1", "text": "one"}\n'
+        tmp_path,
+        qrels_train="query_id\tcorpus_id\tx\nq1\td1\tx\nq1\td1\n\nq1\td1\t1\n",
+        corpus='no\n{"_id": "d1", "text": "one"}\n',
     )
     found = by_kind(_load(folder).records, Reject)
     assert [(row.kind, row.reason, row.file, row.row) for row in found] == [
-        ("row", "not_json", "corpus.jsonl", 1),
+        ("passage", "not_json", "corpus.jsonl", 1),
         ("qrel", "relevance_not_a_number", "qrels/train.tsv", 2),
         ("qrel", "not_three_cells", "qrels/train.tsv", 3),
     ]
@@ -100,6 +102,52 @@ def test_a_missing_file_is_named(tmp_path: Path, gone: str, said: str) -> None:
     folder = _folder(tmp_path)
     (folder / gone).unlink()
     with pytest.raises(SourceError, match=said):
+        _load(folder)
+
+
+@pytest.mark.parametrize(
+    ("line", "header"),
+    [
+        ("query-id\tcorpus-id\tscore", True),
+        ("QueryID 0 DocNo Rel", True),
+        ("q1\td1\tone", False),
+        ("q1\td1", False),
+        ("query-id\tcorpus-id", False),
+        ("query-id\td1\t1", False),
+    ],
+)
+def test_only_known_names_are_a_header(tmp_path: Path, line: str, *, header: bool) -> None:
+    """A first line with a broken grade or too few cells is a refused judgement, not a header."""
+    source = _load(_folder(tmp_path, qrels_train=f"{line}\nq1\td1\t1\n"))
+    judged = [row for row in source.records if isinstance(row, Qrel | Reject)]
+    assert len(judged) == 2 - header
+    assert source.facts["qrels/train.tsv"] == {"lines": 2 - header, "header": header}
+
+
+def test_a_judgement_beyond_the_cap_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A line longer than any text is counted and refused, not taken for a blank one."""
+    monkeypatch.setattr("embedder.loaders.lines.MAX_LINE", 100)
+    source = _load(_folder(tmp_path, qrels_train=f"q1\td1\t1\n{'x' * 200}\td1\t1\n\n"))
+    assert by_kind(source.records, Reject) == [Reject("qrel", "", "line_too_long", "qrels/train.tsv", 2)]
+    assert source.facts["qrels/train.tsv"] == {"lines": 2, "header": False}
+
+
+def test_broken_texts_count_among_their_kind(tmp_path: Path) -> None:
+    """A broken line of queries.jsonl is a query that is refused, one of corpus.jsonl a passage."""
+    found = list(_load(_folder(tmp_path, queries='{"_id": "q1", "text": "first"}\n{"_id"\n', corpus="[]\n")).records)
+    assert [(row.kind, row.file, row.row) for row in by_kind(found, Reject)] == [
+        ("passage", "corpus.jsonl", 1),
+        ("query", "queries.jsonl", 2),
+    ]
+
+
+@pytest.mark.parametrize("name", ["corpus.jsonl", "queries.jsonl", "qrels/train.tsv", "qrels"])
+def test_links_to_elsewhere_are_refused(tmp_path: Path, name: str) -> None:
+    """A file of the folder, or its qrels, may not be a link that leads outside."""
+    folder = _folder(tmp_path / "set")
+    (folder / name).rename(tmp_path / "elsewhere")
+    (folder / name).symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(SourceError, match="lies outside"):
         _load(folder)
 
 
@@ -151,7 +199,7 @@ def test_hostile_folders_are_counted(
     try:
         found = ingested(_load(folder), check=False)
     except SourceError as error:
-        assert "has one text at" in str(error)  # noqa: PT017 - any other message is a fault
+        assert "has one text at" in str(error) or "is empty" in str(error)  # noqa: PT017 - any other message is a fault
         return
     counts = [found.report[key] for key in ("read", "kept", "merged", "rejected")]
     for kind in counts[0]:

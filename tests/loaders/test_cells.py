@@ -2,9 +2,11 @@
 
 import csv
 import json
+import tracemalloc
 from collections.abc import Mapping
+from itertools import islice
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, cast, get_args
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -14,7 +16,7 @@ from hypothesis import strategies as st
 
 from embedder.errors import SourceError
 from embedder.loaders import lines
-from embedder.loaders.cells import Format, format_of, read
+from embedder.loaders.cells import Format, columns_of, format_of, read
 from embedder.records import Reject
 
 
@@ -79,6 +81,85 @@ def test_lines_beyond_the_cap_are_refused(tmp_path: Path, monkeypatch: pytest.Mo
     assert _rows(path, "tsv", quoting=False) == [(2, "line_too_long"), (3, {"a": "c", "b": "d"})]
 
 
+@pytest.mark.parametrize("content", ["x,y," + "z," * 1000, "a,b\n" + '"' + '\n","' * 500])
+def test_a_csv_row_beyond_the_cap_is_an_error(tmp_path: Path, content: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A row that never ends, on one line or on many, is refused before it is read whole: the error says where."""
+    monkeypatch.setattr("embedder.loaders.cells.MAX_LINE", 1000)
+    with pytest.raises(
+        SourceError, match=r"file:[12]: not a quoted CSV row \(longer than 1,000 characters\); if quotes"
+    ):
+        _rows(_file(tmp_path, content), "csv")
+
+
+def test_a_csv_row_beyond_the_cap_is_not_read_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A reader asks for no more of a line than the cap and one character."""
+    monkeypatch.setattr("embedder.loaders.cells.MAX_LINE", 1000)
+    tracemalloc.start()
+    with pytest.raises(SourceError, match="longer than"):
+        _rows(_file(tmp_path, b"a," * 2**23), "csv")
+    assert tracemalloc.get_traced_memory()[1] < 2**25
+    tracemalloc.stop()
+
+
+@pytest.mark.parametrize(("form", "content"), [("csv", 'a,b\n,\n"",""\n\nx,y\n'), ("tsv", "a\tb\n\t\n\t\n\nx\ty\n")])
+def test_a_row_of_empty_cells_is_a_row(tmp_path: Path, form: Format, content: str) -> None:
+    """Only a line without any character is no row; one of empty cells is for ingestion to refuse and count."""
+    empty = {"a": "", "b": ""}
+    assert _rows(_file(tmp_path, content), form) == [(2, empty), (3, empty), (5, {"a": "x", "b": "y"})]
+
+
+def test_rejects_carry_the_name_that_is_given(tmp_path: Path) -> None:
+    """A broken row says the name by which the caller knows the file."""
+    for form, content in (("jsonl", "no\n"), ("csv", "a,b\nc\n"), ("tsv", "a\tb\nc\n")):
+        ((_, row),) = read(_file(tmp_path, content), cast("Format", form), name="folder/file")
+        assert isinstance(row, Reject)
+        assert row.file == "folder/file"
+
+
+@pytest.mark.parametrize(("form", "content"), [("csv", ""), ("tsv", "\n\n"), ("jsonl", ""), ("jsonl", "\n \n")])
+def test_an_empty_file_is_an_error(tmp_path: Path, form: Format, content: str) -> None:
+    """A table without a row, not even a header, is an error that says so; a header alone is a table of no rows."""
+    with pytest.raises(SourceError, match="file: is empty"):
+        _rows(_file(tmp_path, content), form)
+    assert _rows(_file(tmp_path, "a,b\n"), "csv") == []
+
+
+def test_a_column_that_no_row_of_jsonl_has_is_an_error(tmp_path: Path) -> None:
+    """Rows may leave keys out, but a key that all of them leave out is a wrong name; without any object nobody knows."""
+    path = _file(tmp_path, '{"text": "x"}\nno\n{"topic": "y"}\n')
+    assert len(_rows(path, "jsonl", columns=["text", "topic"])) == 3
+    with pytest.raises(SourceError, match="file: unknown column 'topci'; did you mean 'topic'"):
+        _rows(path, "jsonl", columns=["text", "topci"])
+    assert _rows(_file(tmp_path, "no\n"), "jsonl", columns=["text"]) == [(1, "not_json")]
+
+
+DATES = pa.array([0, 1, 10**7], pa.int32()).cast(pa.date32())
+TIMES = pa.array([0, 1, 2**62]).cast(pa.timestamp("us"))
+
+
+@pytest.mark.parametrize("column", [DATES, TIMES], ids=["date", "timestamp"])
+def test_a_value_beyond_pythons_is_an_error_with_its_row(tmp_path: Path, column: pa.Array) -> None:
+    """A date after the year 9999 is an error that names file and row, and none where its column is not needed."""
+    path = tmp_path / "file.parquet"
+    pq.write_table(pa.table({"a": ["x", "y", "z"], "when": column}), path)
+    found = read(path, "parquet", columns=["a", "when"])
+    assert [number for number, _ in islice(found, 2)] == [1, 2]
+    with pytest.raises(SourceError, match=r"file\.parquet:3: not a readable row of Parquet"):
+        next(found)
+    assert len(_rows(path, "parquet", columns=["a"])) == 3
+
+
+@pytest.mark.parametrize("form", ["csv", "jsonl", "parquet"])
+def test_the_columns_of_a_file(tmp_path: Path, form: Format) -> None:
+    """Columns are told by the header, the first rows or the schema."""
+    path = tmp_path / "file"
+    if form == "parquet":
+        pq.write_table(pa.table({"a": ["x"], "b": ["y"]}), path)
+    else:
+        path.write_text({"csv": "a,b\nx,y\n", "jsonl": 'no\n{"a": "x"}\n{"b": "y"}\n'}[form])
+    assert columns_of(path, form) == ["a", "b"]
+
+
 def test_parquet_reads_only_what_is_needed(tmp_path: Path) -> None:
     """Of Parquet only the named columns are read, lists as lists."""
     path = tmp_path / "file.parquet"
@@ -100,7 +181,15 @@ def test_a_broken_parquet_file_is_an_error(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "form"), [("a.jsonl", "jsonl"), ("a.csv.gz", "csv"), ("b.c.tsv", "tsv"), ("a.parquet", "parquet")]
+    ("name", "form"),
+    [
+        ("a.jsonl", "jsonl"),
+        ("a.csv.gz", "csv"),
+        ("b.c.tsv", "tsv"),
+        ("a.parquet", "parquet"),
+        ("UP.CSV", "csv"),
+        ("UP.TSV.GZ", "tsv"),
+    ],
 )
 def test_the_ending_says_the_form(name: str, form: str) -> None:
     """A file's ending says what it is, packed or not."""

@@ -162,6 +162,48 @@ def test_scores_that_are_no_numbers(tmp_path: Path) -> None:
     assert Reject("given", f"{ASK}\t{NAY}", "score_not_a_number", "mined.jsonl", 1) in found
 
 
+def test_empty_cells_are_no_negatives(tmp_path: Path) -> None:
+    """In a table whose rows have fewer negatives than columns the empty cells are none; one in a list stays."""
+    path = tmp_path / "mined.csv"
+    path.write_text("query,positive,negative_1,negative_2\nask,yes,no,\nask 2,,no, \n")
+    found = read(load(options("n-tuples"), path), Passage)
+    assert [one.text for one in found] == ["yes", "no", "", "no"]
+    row = {"query": "ask", "pos": ["yes"], "neg": ["no", ""], "neg_scores": [2, 1]}
+    assert len(read(load(options("flag"), write(tmp_path / "mined.jsonl", row)), Given)) == 2
+
+
+def test_files_of_one_name_in_two_folders(tmp_path: Path) -> None:
+    """Facts and records, refused ones too, say where in the folder a file lies."""
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        write(tmp_path / name / "x.jsonl", {"query": name, "pos": ["yes"], "neg": ["no"]}, [])
+    source = load(options("flag", files={"train": "a/x.jsonl", "dev": "b/x.jsonl"}), tmp_path)
+    found = read(source)
+    assert [one.file for one in found if isinstance(one, Reject)] == ["a/x.jsonl", "b/x.jsonl"]
+    assert {one.file for one in found} == {"a/x.jsonl", "b/x.jsonl"}
+    assert source.facts == {"a/x.jsonl": {"rows": 2}, "b/x.jsonl": {"rows": 2}}
+
+
+def test_a_column_that_nobody_needs_is_not_read(tmp_path: Path) -> None:
+    """A date after the year 9999 beside the tuples does no harm; unknown names of a map are errors in JSONL too."""
+    when = pa.array([10**7], pa.int32()).cast(pa.date32())
+    table = pa.table({"query": ["ask"], "positive": ["yes"], "negative": ["no"], "when": when})
+    pq.write_table(table, tmp_path / "mined.parquet")
+    assert len(read(load(options("n-tuples"), tmp_path / "mined.parquet"))) == 5
+    path = write(tmp_path / "mined.jsonl", {"query": "ask", "pos": ["yes"], "bad": ["no"]})
+    with pytest.raises(SourceError, match="unknown column 'bda'; did you mean 'bad'"):
+        read(load(options("flag", columns={"negative": "bda"}), path))
+
+
+@pytest.mark.parametrize("name", ["neg", "neg_1", "hard_negative_1", "Negative"])
+def test_negatives_under_other_names_are_not_passed_over(tmp_path: Path, name: str) -> None:
+    """Where no column of negatives is known, one that looks like it is an error that lists the columns."""
+    path = write(tmp_path / "mined.jsonl", {"query": "ask", "positive": "yes", name: "no"})
+    with pytest.raises(SourceError, match=rf"among query, positive, {name}; name them: .*negative: \[{name}\]"):
+        read(load(options("n-tuples"), path))
+    assert read(load(options("n-tuples", columns={"negative": [name]}), path), Given)
+
+
 def test_files_of_each_split(tmp_path: Path) -> None:
     """Files belong to the split that names them, one or several, and stay inside the folder."""
     for name in ("a", "b", "c"):
@@ -189,7 +231,7 @@ def test_a_trec_run(tmp_path: Path) -> None:
     ]
     assert Qrel("q1", "p1", 1.0, "qrels/train.tsv", 2, "train") in found
     assert sum(isinstance(one, Passage) for one in found) == 2
-    assert source.facts["bm25.trec"] == {"rows": 2}
+    assert source.facts["bm25.trec"] == {"lines": 2}
 
 
 def test_broken_lines_of_a_run(tmp_path: Path) -> None:
@@ -217,6 +259,9 @@ def test_broken_lines_of_a_run(tmp_path: Path) -> None:
         ("trec-run", {"run": "r", "files": {"train": "a"}}, "form trec-run has no files"),
         ("flag", {"run": "r"}, "form flag has no run"),
         ("n-tuples", {"splits": {"train": "train"}}, "form n-tuples has no splits"),
+        ("trec-run", {"run": "r", "splits": {}}, "at least 1"),
+        ("trec-run", {"run": "r", "splits": {"train": "../x"}}, "should match pattern"),
+        ("flag", {"files": {}}, "at least 1"),
         ("pairs", {}, "'n-tuples', 'flag' or 'trec-run'"),
         ("flag", {"columns": {"pos": "p"}}, "unknown key 'pos'"),
     ],

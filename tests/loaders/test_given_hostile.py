@@ -83,5 +83,5 @@ def test_hostile_runs(tmp_path_factory: pytest.TempPathFactory, lines: list[str]
             found = [record for record in source.records if record.file == "run"]
         except SourceError:
             return
-        assert source.facts["run"] == {"rows": len(found)}
+        assert source.facts["run"] == {"lines": len(found)}
         assert len(found) <= content.count(b"\n") + 1

@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import datasets
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from pydantic import ValidationError
 
@@ -189,6 +191,42 @@ def test_folders_that_are_no_plain_dataset_are_refused(folder: Path, tmp_path: P
     (folder / "other.py").write_text("raise SystemExit('ran')")
     with pytest.raises(SourceError, match=r"other\.py: code of a dataset is never run"):
         read(load(options(), folder))
+
+
+@pytest.mark.parametrize("named", ["../secret.csv", "../*.csv", "link.csv"])
+def test_what_a_card_names_stays_inside_the_folder(tmp_path: Path, named: str) -> None:
+    """A file elsewhere on this machine, named by the folder's own README.md or by a link, is not read."""
+    (tmp_path / "secret.csv").write_text("q,p\nsecret,thing\n")
+    path = tmp_path / "set"
+    path.mkdir()
+    (path / "link.csv").symlink_to(tmp_path / "secret.csv")
+    (path / "README.md").write_text(f"---\nconfigs:\n- config_name: default\n  data_files: {named}\n---\n")
+    with pytest.raises(SourceError, match="lies outside"):
+        read(load(options(splits={"train": "train"}), path))
+
+
+def test_an_address_in_a_card_is_not_read(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Files elsewhere on the network are refused before anything is downloaded."""
+    real = datasets.load_dataset_builder
+
+    def remote(*arguments: Any, **named: Any) -> Any:  # noqa: ANN401 - datasets has no types
+        builder = real(*arguments, **named)
+        builder.config.data_files = {"train": ["https://example.org/train.parquet"]}
+        return builder
+
+    monkeypatch.setattr(datasets, "load_dataset_builder", remote)
+    with pytest.raises(SourceError, match=r"https://example.org/train.parquet: lies outside"):
+        read(load(options(), folder))
+
+
+def test_a_value_beyond_pythons_is_an_error_with_its_row(tmp_path: Path) -> None:
+    """A date after the year 9999 is an error that names the row."""
+    path = tmp_path / "set"
+    path.mkdir()
+    when = pa.array([1, 10**7], pa.int32()).cast(pa.date32())
+    pq.write_table(pa.table({"q": ["a", "b"], "p": when}), path / "train.parquet")
+    with pytest.raises(SourceError, match="train:2: unreadable"):
+        read(load(options(splits={"train": "train"}), path))
 
 
 @pytest.mark.parametrize(

@@ -68,12 +68,34 @@ def test_a_broken_gzip_file_is_an_error(tmp_path: Path, cut: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("start", "what"), [(b"\xff\xfea\x00", "UTF-16"), (b"PK\x03\x04", "a zip archive"), (b"BZh9", "bzip2")]
+    ("start", "what"),
+    [
+        (b"\xff\xfea\x00", "UTF-16"),
+        (b"PK\x03\x04", "a zip archive"),
+        (b"BZh9", "bzip2"),
+        (gzip.compress(b"text"), "gzip without .gz in its name"),
+        (b"\x28\xb5\x2f\xfd\x04", "zstd"),
+        (b"\xfd7zXZ\x00\x00", "xz"),
+    ],
 )
 def test_other_encodings_and_archives_are_named(tmp_path: Path, start: bytes, what: str) -> None:
     """A file in another encoding, or an archive, is refused by name and not read as dirt."""
     with pytest.raises(SourceError, match=f"is {what}, not UTF-8 text"):
         list(lines(_write(tmp_path, start)))
+
+
+def test_capitals_in_an_ending_are_the_ending(tmp_path: Path) -> None:
+    """A packed file is one in capitals too."""
+    path = tmp_path / "FILE.GZ"
+    path.write_bytes(gzip.compress(b"a\n"))
+    assert list(lines(path)) == [(1, "a")]
+
+
+@pytest.mark.parametrize("content", [b"\xef", b"\xef\xbb"])
+def test_a_file_that_ends_within_a_bom_keeps_its_bytes(tmp_path: Path, content: bytes) -> None:
+    """The first bytes of a BOM alone are bytes that are no UTF-8."""
+    ((_, line),) = lines(_write(tmp_path, content))
+    assert (line or "").encode("utf-8", "surrogateescape") == content
 
 
 def test_a_missing_file_is_an_error(tmp_path: Path) -> None:

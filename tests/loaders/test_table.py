@@ -1,6 +1,9 @@
 """Tests of embedder.loaders.table and of the column map it shares with hub."""
 
 import json
+import os
+from datetime import date, datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +16,7 @@ from pydantic import ValidationError
 
 from embedder.errors import SourceError
 from embedder.loaders import load
-from embedder.loaders.columns import Columns, text_id
+from embedder.loaders.columns import Columns, number, text_id, text_of
 from embedder.loaders.table import Options
 from embedder.records import Passage, Qrel, Query, Record, Reject, Repair
 from tests import tables
@@ -194,13 +197,87 @@ def test_hostile_rows_are_counted(
     try:
         found = ingested(load(_options(columns), path), tables.entry(task), check=False)
     except SourceError as error:
-        assert "has one text at" in str(error)  # noqa: PT017 - any other message is a fault
+        said = ("has one text at", "is empty", "unknown column", "no row is of a split")
+        assert any(one in str(error) for one in said)  # noqa: PT017 - any other message is a fault
         return
     assert found.report["source"]["rows.jsonl"].get("rows", 0) == len(rows)
     counts = [found.report[key] for key in ("read", "kept", "merged", "rejected")]
     for kind in counts[0]:
         read, kept, merged, rejected = (count.get(kind, 0) for count in counts)
         assert read == kept + merged + rejected
+
+
+def test_an_empty_cell_is_no_negative(tmp_path: Path) -> None:
+    """In rows with fewer negatives than columns the empty cells are none; an empty positive stays one to be refused."""
+    path = tmp_path / "ragged.csv"
+    path.write_text("q,p,n1,n2\na,b,c,\nd,,e,f\n")
+    found = _records(path, {"query": "q", "positive": "p", "negative": ["n1", "n2"]})
+    assert [row.text for row in by_kind(found, Passage)] == ["b", "c", "", "e", "f"]
+
+
+def test_files_of_one_name_in_two_folders(tmp_path: Path) -> None:
+    """Facts, records and refused rows say where in the folder a file lies."""
+    for folder in ("a", "b"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "x.csv").write_text("q,p\na,b\nc\n")
+    source = load(_options({"query": "q", "positive": "p"}, files={"train": ["a/x.csv"], "dev": ["b/x.csv"]}), tmp_path)
+    found = list(source.records)
+    assert {row.file for row in by_kind(found, Query)} == {row.file for row in by_kind(found, Reject)}
+    assert source.facts == {"a/x.csv": {"rows": 2}, "b/x.csv": {"rows": 2}}
+
+
+def test_a_name_that_is_no_utf8_can_be_reported(tmp_path: Path) -> None:
+    """A file whose name holds other bytes is read, and called by their escapes."""
+    path = Path(os.fsdecode(os.fsencode(tmp_path) + b"/n\xff.csv"))
+    path.write_text("q,p\na,b\n")
+    source = load(_options({"query": "q", "positive": "p"}), path)
+    assert {row.file for row in by_kind(source.records, Query)} == {"n\\udcff.csv"} == set(source.facts)
+
+
+def test_splits_that_no_row_has_are_an_error(tmp_path: Path) -> None:
+    """Where every row is of another split, the message lists their names, not too many, and says what to set."""
+    path = tmp_path / "rows.csv"
+    path.write_text("q,p,s\n" + "".join(f"a,b,fold {i}\n" for i in range(30)) + "broken\n")
+    with pytest.raises(
+        SourceError, match=r"rows.csv: .*\(train, dev\).*'s' has: fold 0, .*fold 19; set source.splits"
+    ) as error:
+        _records(path, {"query": "q", "positive": "p", "split": "s"})
+    assert "fold 20" not in str(error.value)
+
+
+def test_a_key_that_no_row_has_is_an_error(tmp_path: Path) -> None:
+    """An optional column with a slip in its name would silently change the splits: it is said with the close one."""
+    path = _jsonl(tmp_path, {"q": "a", "p": "b", "topic": "c"}, {"q": "d", "p": "e"})
+    assert [row.group_id for row in by_kind(_records(path, {"query": "q", "positive": "p", "group": "topic"}), Query)]
+    with pytest.raises(SourceError, match="unknown column 'topci'; did you mean 'topic'"):
+        _records(path, {"query": "q", "positive": "p", "group": "topci"})
+
+
+@pytest.mark.parametrize(
+    ("cell", "text"),
+    [
+        (True, "true"),
+        (False, "false"),
+        (float("nan"), ""),
+        (1.5, "1.5"),
+        (b"caf\xc3\xa9\xff", "caf\u00e9\udcff"),
+        ((1, 2), ""),
+        ({1}, ""),
+        ([1], ""),
+        (None, ""),
+        (Decimal("1.50"), "1.50"),
+        (date(2020, 1, 2), "2020-01-02"),
+        (datetime(2020, 1, 2, 3, 4), "2020-01-02 03:04:00"),  # noqa: DTZ001 - as Parquet has them
+    ],
+)
+def test_cells_as_texts(cell: object, text: str) -> None:
+    """Numbers, dates, truth values and bytes are texts; structures, null and no-number are none."""
+    assert text_of(cell) == text
+
+
+def test_decimals_are_numbers() -> None:
+    """A grade of Parquet's decimal type is a number, truth values are none."""
+    assert (number(Decimal("1.5")), number(Decimal("sNaN")), number(value=True)) == (1.5, None, None)
 
 
 def test_a_string_where_a_list_is_due_is_repaired(tmp_path: Path) -> None:

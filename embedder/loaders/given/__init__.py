@@ -9,14 +9,12 @@ from pydantic import Field, model_validator
 
 from embedder.errors import SourceError
 from embedder.loaders import Source, beir
-from embedder.loaders.cells import Format, format_of, read
+from embedder.loaders.cells import Format, Found, columns_of, format_of, read
 from embedder.loaders.columns import TRAIN
 from embedder.loaders.given import run, tuples
-from embedder.loaders.table import inside
+from embedder.loaders.table import inside, named
 from embedder.params.base import Model
 from embedder.records import Record, Reject
-
-Split = Literal["train", "dev"]
 
 
 class Options(Model):
@@ -37,13 +35,13 @@ class Options(Model):
 
     loader: Literal["given"]
     form: Literal["n-tuples", "flag", "trec-run"]
-    files: dict[Split, str | list[str]] | None = None
+    files: Annotated[dict[beir.Split, str | list[str]], Field(min_length=1)] | None = None
     format: Format | None = None
     header: bool = True
     quoting: bool | None = None
     columns: tuples.Names = tuples.Names()
     run: str | None = None
-    splits: dict[Split, str] | None = None
+    splits: Annotated[dict[beir.Split, beir.FileName], Field(min_length=1)] | None = None
     dev_share: Annotated[float, Field(gt=0, lt=1)] | None = None
 
     labelled: ClassVar[bool] = False
@@ -69,17 +67,19 @@ def load(options: Model, path: Path) -> Source:
     if chosen.run is not None:
         return _run(chosen, chosen.run, path)
     facts: dict[str, object] = {}
-    return Source(_rows(chosen, _files(chosen, path), facts), facts, dev_share=chosen.dev_share)
+    files = _files(chosen, path)  # what is missing is said before anything is read
+    return Source(_records(chosen, files, path, facts), facts, dev_share=chosen.dev_share)
 
 
 def _run(options: Options, name: str, path: Path) -> Source:
     splits = {} if options.splits is None else {"splits": options.splits}
     source = beir.load(beir.Options(loader="beir", dev_share=options.dev_share, **splits), path)
-    mined = run.records(inside(path, name), source.facts)
+    file = inside(path, name)
+    mined = run.records(file, named(file, path), source.facts)
     return Source(chain(source.records, mined), source.facts, dev_share=source.dev_share)
 
 
-def _files(options: Options, path: Path) -> list[tuple[Split, Path]]:
+def _files(options: Options, path: Path) -> list[tuple[beir.Split, Path]]:
     if options.files is not None:
         listed = {split: [names] if isinstance(names, str) else names for split, names in options.files.items()}
         return [(split, inside(path, name)) for split, names in listed.items() for name in names]
@@ -88,18 +88,25 @@ def _files(options: Options, path: Path) -> list[tuple[Split, Path]]:
     return [(TRAIN, path)]
 
 
-def _rows(options: Options, files: list[tuple[Split, Path]], facts: dict[str, object]) -> Iterator[Record]:
+def _records(
+    options: Options, files: list[tuple[beir.Split, Path]], path: Path, facts: dict[str, object]
+) -> Iterator[Record]:
     mined = tuples.n_tuple if options.form == "n-tuples" else tuples.flag
     for split, file in files:
-        count = 0
-        form = options.format or format_of(file)
-        for number, row in read(file, form, header=options.header, quoting=options.quoting):
+        count, name = 0, named(file, path)
+        for number, row in _rows(options, file, name):
             count += 1
             if isinstance(row, Reject):
                 yield row
-                continue
-            # Rows of JSONL may leave keys out; in tables all rows have the same columns.
-            if form != "jsonl":
-                options.columns.check(row, file)
-            yield from tuples.records(mined(row, options.columns), split, file.name, number)
-        facts[file.name] = {"rows": count}
+            else:
+                yield from tuples.records(mined(row, options.columns), split, name, number)
+        facts[name] = {"rows": count}
+
+
+def _rows(options: Options, file: Path, name: str) -> Iterator[Found]:
+    form = options.format or format_of(file)
+    found = columns_of(file, form, header=options.header, quoting=options.quoting)
+    if options.form == "n-tuples":
+        options.columns.check_negatives(found, file)
+    columns = options.columns.needed(found)
+    return read(file, form, name=name, header=options.header, quoting=options.quoting, columns=columns)

@@ -14,11 +14,12 @@ _BLANKS = re.compile(r"[ \t]+")
 _RANK = re.compile(r"[0-9]{1,9}")
 
 
-def records(path: Path, facts: dict[str, object]) -> Iterator[Given | Reject]:
+def records(path: Path, name: str, facts: dict[str, object]) -> Iterator[Given | Reject]:
     """Yield the lines of a run; broken ones are refused.
 
     Args:
         path: the file, plain or .gz.
+        name: what records call it.
         facts: receives how many lines it has, blank ones left out.
 
     Raises:
@@ -28,8 +29,8 @@ def records(path: Path, facts: dict[str, object]) -> Iterator[Given | Reject]:
     for number_, line in lines(path):
         if line is None or line.strip(" \t"):
             rows += 1
-            yield _line(line, path.name, number_)
-    facts[path.name] = {"rows": rows}
+            yield _line(line, name, number_)
+    facts[name] = {"lines": rows}
 
 
 def _line(line: str | None, file: str, row: Row) -> Given | Reject:

@@ -1,17 +1,20 @@
 """Rows of one query with its positives and mined negatives, scored or not."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import count
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from embedder.errors import SourceError, unknown
-from embedder.loaders.columns import number, text_id, text_of, texts_of
+from embedder.errors import SourceError
+from embedder.loaders.columns import number, optional_texts, text_id, text_of, texts_of
 from embedder.params.base import Model
 from embedder.records import Given, Passage, Qrel, Query, Record, Reject, Repair, Row
 
 _NEGATIVE = re.compile(r"negative(?:_([0-9]{1,9}))?")
+# Columns that hold negatives under another name.
+_LIKELY = re.compile(r"(hard_)?neg(ative)?s?(_?[0-9]+)?", re.IGNORECASE)
+_OWN = ("query", "anchor", "positive", "scores", "pos", "neg", "pos_scores", "neg_scores")
 
 
 class Names(Model):
@@ -27,15 +30,25 @@ class Names(Model):
     positive: str | list[str] | None = None
     negative: str | list[str] | None = None
 
-    def check(self, row: Mapping[str, Any], file: Path) -> None:
-        """Check that a row has the columns that are named here.
+    def needed(self, columns: Sequence[str]) -> list[str]:
+        """Return the columns that are needed: those that are named here, and of `columns` those of the forms."""
+        named = [*_listed(self.query), *_listed(self.positive), *_listed(self.negative)]
+        return list(dict.fromkeys([*named, *(name for name in columns if name in _OWN or _NEGATIVE.fullmatch(name))]))
+
+    def check_negatives(self, columns: Sequence[str], file: Path) -> None:
+        """Check that negatives of n-tuples are not passed over because of their columns' names.
 
         Raises:
-            SourceError: it lacks one.
+            SourceError: they are.
         """
-        for name in [*_listed(self.query), *_listed(self.positive), *_listed(self.negative)]:
-            if name not in row:
-                raise SourceError(f"{file}: {unknown('column', name, list(row)[:30])}")
+        if self.negative is not None or any(_NEGATIVE.fullmatch(name) for name in columns):
+            return
+        likely = [name for name in columns if _LIKELY.fullmatch(name)]
+        if likely:
+            raise SourceError(
+                f"{file}: no column of negatives (negative, negative_1, ...) among {', '.join(columns[:30])}; "
+                f"name them: source.columns: {{negative: [{', '.join(likely)}]}}"
+            )
 
 
 class Mined(NamedTuple):
@@ -57,7 +70,7 @@ def n_tuple(row: Mapping[str, Any], names: Names) -> Mined:
     """Read a row of sentence-transformers: a query, a positive, negatives in order, and perhaps `scores` of them all."""
     query = names.query or ("query" if "query" in row else "anchor")
     positives = _texts(row, _listed(names.positive or "positive"))
-    negatives = _texts(row, _listed(names.negative) if names.negative else _numbered(row))
+    negatives = _negatives(row, _listed(names.negative) if names.negative else _numbered(row))
     scores = _scores(row.get("scores"))
     first, rest = (None, None) if scores is None else (scores[: len(positives)], scores[len(positives) :])
     return Mined(text_of(row.get(query)), positives, negatives, first, rest)
@@ -71,7 +84,7 @@ def flag(row: Mapping[str, Any], names: Names) -> Mined:
     return Mined(
         text_of(row.get(names.query or "query")),
         _texts(row, positive),
-        _texts(row, negative),
+        _negatives(row, negative),
         _scores(row.get("pos_scores")),
         _scores(row.get("neg_scores")),
         mended,
@@ -118,6 +131,10 @@ def _numbered(row: Mapping[str, Any]) -> list[str]:
 
 def _texts(row: Mapping[str, Any], names: list[str]) -> list[str]:
     return [text for name in names for text in texts_of(row.get(name))]
+
+
+def _negatives(row: Mapping[str, Any], names: list[str]) -> list[str]:
+    return [text for name in names for text in optional_texts(row.get(name))]
 
 
 def _scores(value: object) -> list[object] | None:

@@ -1,0 +1,29 @@
+"""Tests of embedder.licences."""
+
+import pytest
+
+from embedder.licences import restrictions
+
+
+@pytest.mark.parametrize(
+    ("licence", "said"),
+    [
+        ("CC-BY-NC-4.0", ["no commercial use"]),
+        ("CC BY-ND 4.0", ["no derivatives"]),
+        ("cc_by_nc_nd_3.0", ["no commercial use", "no derivatives"]),
+        ("PolyForm Non-Commercial", ["no commercial use"]),
+        ("PolyForm-Noncommercial-1.0.0", ["no commercial use"]),
+        ("CC BY NoDerivs", ["no derivatives"]),
+        ("for research purposes only", ["research only"]),
+        ("Academic use", ["research only"]),
+        ("evaluation only", ["evaluation only"]),
+        ("Proprietary", ["proprietary"]),
+        ("Academic Free License v3.0", []),
+        ("NCSA", []),
+        ("CC-BY-SA-4.0", []),
+        ("", []),
+    ],
+)
+def test_what_a_licence_forbids(licence: str, said: list[str]) -> None:
+    """`nc`, `nd`, research and the like, as words of a licence, restrict; as letters of another word they don't."""
+    assert restrictions(licence) == said
