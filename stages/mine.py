@@ -6,6 +6,7 @@ from embedder.cli.stage import Dataset, stage_app
 def mine(dataset: Dataset) -> None:
     """Rank the corpus for every training query of DATASET with the teacher."""
     from embedder import files, layout, mining, schemas, teachers
+    from embedder.errors import TeacherError
     from embedder.params.load import dataset_of, load
     from embedder.texts import passage_text
 
@@ -17,7 +18,10 @@ def mine(dataset: Dataset) -> None:
     texts = [passage_text(*pair) for pair in zip(columns["title"], columns["text"], strict=True)]
     given = layout.table("ingest", dataset, "given")
     passages = teachers.Corpus(columns["passage_id"], texts, entry.language, given if given.exists() else None)
-    teacher = teachers.build(params.teachers[params.teacher], passages)
+    try:
+        teacher = teachers.build(params.teachers[params.teacher], passages)
+    except TeacherError as error:
+        raise TeacherError(f"datasets.{dataset}: {error}") from error
     made_by = {"teacher": params.teacher, "revision": teacher.revision, "depth": str(params.mine.depth)}
     what = f"mine {dataset}: queries"
     run, judged = mining.mine(teacher, asked, passages.ids, qrels, entry, params.mine.depth, made_by, what)

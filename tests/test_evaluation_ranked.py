@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from embedder.evaluation import suite
-from embedder.evaluation.dev import DevSet
+from embedder.evaluation.dev import DevSet, words
 from embedder.evaluation.ranked import retrieval, without
 from embedder.evaluation.rankers import Dense
 from tests.test_evaluation import BM25, ranked_set, vectors_of
@@ -50,3 +50,10 @@ def test_what_is_taken_out_makes_room() -> None:
     """The others move up in their order, and a -1 ends a ranking from which a passage was taken."""
     found = np.array([[5, 7, 9], [7, 5, -1], [9, 5, 1]])
     assert without(found, np.array([7, 7, -1])).tolist() == [[5, 9, -1], [5, -1, -1], [9, 5, 1]]
+
+
+def test_lengths_are_words_or_characters() -> None:
+    """Lengths are counted in words; in characters where no blanks tell words apart."""
+    assert words(["two words", "日本 語"], "en").tolist() == [2, 2]
+    assert words(["日本 語", ""], "ja").tolist() == [3, 0]
+    assert words(["日本 語"], None).tolist() == [2]

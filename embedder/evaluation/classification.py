@@ -32,7 +32,7 @@ def classification(dev: DevSet, encoder: Encoder) -> Scores:
 
     values = right(dev, probe).astype(np.float64)
     none = np.zeros(len(values), dtype=np.int64)
-    return Scores(dev.dev.query_ids, values, none, words(dev.dev.texts), none, mean_of(values))
+    return Scores(dev.dev.query_ids, values, none, words(dev.dev.texts, dev.language), none, mean_of(values))
 
 
 def baselines(dev: DevSet) -> dict[str, float]:

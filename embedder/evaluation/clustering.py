@@ -25,7 +25,9 @@ def clustering(dev: DevSet, encoder: Encoder, seed: int) -> Scores:
     information = float(np.mean([_information(labels, clusters, scopes) for clusters in runs]))
     none = np.zeros(len(labels), dtype=np.int64)
     statistic = v_measure_of(labels, runs, scopes)
-    return Scores(dev.dev.query_ids, values, none, words(dev.dev.texts), none, statistic, {"ami": information})
+    return Scores(
+        dev.dev.query_ids, values, none, words(dev.dev.texts, dev.language), none, statistic, {"ami": information}
+    )
 
 
 def clusterings(vectors: Vectors, labels: Ints, scopes: Ints, seed: int) -> Ints:

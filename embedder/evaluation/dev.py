@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from embedder import languages
 from embedder.bootstrap import Statistic
 from embedder.params.models import Dataset
 from embedder.texts import normalise, passage_text
@@ -136,9 +137,14 @@ def scopes_of(data: DevSet, part: Labelled) -> list[str]:
     return [one[0].split("/")[0] if scoped else "" for one in part.labels]
 
 
-def words(texts: Sequence[str]) -> Ints:
-    """Count the words of each text, split at white space."""
-    return np.array([len(text.split()) for text in texts], dtype=np.int64)
+def words(texts: Sequence[str], language: str | None) -> Ints:
+    """Count the words of each text, split at white space; its characters where no blanks tell words apart."""
+    count = len if languages.of(language).blanks else _characters
+    return np.array([count(text.split()) for text in texts], dtype=np.int64)
+
+
+def _characters(parts: Sequence[str]) -> int:
+    return sum(map(len, parts))
 
 
 def _labelled(queries: pa.Table, split: str) -> Labelled:

@@ -74,7 +74,7 @@ def similarity(dev: DevSet, ranker: Ranker) -> Scores:
     """Spearman's correlation of cosine and grade over the judged pairs of the dev split."""
     cosines = ranker.pairs(dev, dev.rows, dev.columns).astype(np.float64)
     ids = [f"{dev.dev.query_ids[i]}|{dev.passage_ids[j]}" for i, j in zip(dev.rows, dev.columns, strict=True)]
-    lengths = words(dev.dev.texts)[dev.rows], words(dev.passages)[dev.columns]
+    lengths = words(dev.dev.texts, dev.language)[dev.rows], words(dev.passages, dev.language)[dev.columns]
     none = np.zeros(len(ids), dtype=np.int64)
     return Scores(ids, cosines, none, *lengths, spearman_of(cosines, dev.relevance))
 
@@ -94,6 +94,8 @@ def _per_query(dev: DevSet, queries: Ints, values: Floats, gold_ranks: Ints) -> 
     gold = np.full(len(dev.dev.texts), -1, dtype=np.int64)
     rows, columns = dev.rows[dev.positive][::-1], dev.columns[dev.positive][::-1]
     gold[rows] = columns  # the last write, the smallest passage_id, stays
-    gold_words = np.append(words(dev.passages), 0)[gold]
+    gold_words = np.append(words(dev.passages, dev.language), 0)[gold]
     ids = [dev.dev.query_ids[i] for i in queries]
-    return Scores(ids, values, gold_ranks, words(dev.dev.texts)[queries], gold_words[queries], mean_of(values))
+    return Scores(
+        ids, values, gold_ranks, words(dev.dev.texts, dev.language)[queries], gold_words[queries], mean_of(values)
+    )
