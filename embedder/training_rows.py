@@ -153,7 +153,7 @@ _NEAR_DEV = "raise materialize.decontaminate_jaccard, or take near copies out of
 _REMEDIES = {
     "query_near_dev": _NEAR_DEV,
     "no_positive_left": f"its positives are near copies of dev texts, or the queries themselves; {_NEAR_DEV}",
-    "too_few_negatives": "widen the window, lower materialize.min_negatives, or set on_shortage: keep",
+    "too_few_negatives": "widen the window (filter.min_rank, filter.max_rank), lower materialize.min_negatives, or set on_shortage: keep",
 }
 
 

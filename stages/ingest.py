@@ -29,13 +29,16 @@ def ingest(dataset: Dataset, dry_run: DryRun = False) -> None:  # noqa: FBT002 -
                 from embedder.cli.preview import preview
 
                 preview(settled, entry)
-                return
             settling.check(settled, settings.max_reject_share)
+            notices = list(settling.notices(settled, entry))
+            if dry_run:
+                print("", *notices, sep="\n")
+                return
             with files.replacing(layout.folder("ingest", dataset)) as folder:
                 settling.write(settled, folder)
     except SourceError as error:
         raise SourceError(f"datasets.{dataset}: {error}") from error
-    print(f"ingest {dataset}: {settling.summary(settled.report)}")
+    print("\n".join(f"ingest {dataset}: {line}" for line in [settling.summary(settled.report), *notices]))
 
 
 app = stage_app(ingest)

@@ -90,13 +90,23 @@ def test_a_dry_run_shows_and_writes_nothing(home: Path) -> None:
 
 
 def test_a_dry_run_shows_what_a_run_refuses(home: Path) -> None:
-    """A source that loses too much can still be looked at."""
+    """A source that loses too much can still be looked at, and the dry run ends as the run would."""
     _params(home, home / "sources" / "faq", {"loader": "beir"}, ingest={"max_reject_share": 0.01})
     done = _run("faq")
     assert done.exit_code == 2
     assert "1 of 13 qrels (7.7%) are refused, more than max_reject_share 0.01 allows" in done.stderr
     assert not (home / "data" / "ingest").exists()
-    assert _run("faq", "--dry-run").exit_code == 0
+    dry = _run("faq", "--dry-run")
+    assert (dry.exit_code, dry.stderr) == (2, done.stderr)
+    assert "unknown_passage" in dry.stdout
+
+
+def test_what_can_never_be_trained_or_measured_is_said(home: Path) -> None:
+    """A source without a dev split, or none of whose grades is a positive's, is ingested, and the run says so."""
+    _params(home, home / "sources" / "faq", {"loader": "beir", "splits": {"train": "train"}})
+    assert "no dev query, so nothing to evaluate" in _run("faq").stdout
+    _params(home, home / "sources" / "faq", {"loader": "beir"}, task="sts", positive_at=3.0)
+    assert "no train query has a positive: the highest relevance is 1.0, positive_at 3.0" in _run("faq").stdout
 
 
 def test_the_bytes_do_not_depend_on_threads_or_hash_seed(home: Path) -> None:
@@ -113,7 +123,7 @@ def test_the_bytes_do_not_depend_on_threads_or_hash_seed(home: Path) -> None:
     ("source", "said"),
     [
         ({"loader": "beirr"}, "did you mean 'beir'"),
-        ({"loader": "beir", "splits": {"train": "nope"}}, "has none of nope.tsv"),
+        ({"loader": "beir", "splits": {"train": "nope"}}, "has no nope.tsv, it has dev.tsv, train.tsv"),
         ({"loader": "table", "columns": {"query": "q", "positive": "l"}}, "is a folder; name its files"),
         ({"loader": "table", "files": {"train": "corpus.jsonl"}, "columns": {"query": "nope", "positive": "text"}}, "unknown column 'nope'; there are: _id, text, title"),
     ],

@@ -116,6 +116,7 @@ def test_hostile_paths_are_quoted() -> None:
 def test_a_beir_folders_splits(qrels: list[str], source: dict[str, object], tmp_path: Path) -> None:
     """The qrels that are there say what trains and what evaluates; of one file a share evaluates."""
     (tmp_path / "qrels").mkdir()
+    (tmp_path / "corpus.jsonl").touch()
     for name in qrels:
         (tmp_path / "qrels" / f"{name}.tsv").touch()
     assert entry.own(tmp_path, "sets/x", "retrieval", None)["source"] == {"loader": "beir", **source}
@@ -123,10 +124,13 @@ def test_a_beir_folders_splits(qrels: list[str], source: dict[str, object], tmp_
 
 def test_a_wrong_first_entry_is_refused(tmp_path: Path) -> None:
     """A task or loader that there is not is named with the close one, and so is a path without anything."""
+    (tmp_path / "corpus.jsonl").touch()
     with pytest.raises(ParamsError, match="did you mean 'retrieval'"):
         entry.own(tmp_path, "x", "retreival", None)
     with pytest.raises(ParamsError, match="did you mean 'table'"):
         entry.own(tmp_path, "x", "sts", "tabel")
+    with pytest.raises(SourceError, match=r"holds no corpus\.jsonl"):
+        entry.own(tmp_path.parent, "x", "retrieval", None)
     with pytest.raises(SourceError, match="no such file or folder"):
         entry.own(tmp_path / "x", "x", "sts", None)
 
@@ -171,3 +175,18 @@ def test_another_version_is_refused(tmp_path: Path) -> None:
         ParamsError, match=f"version: made with embedder 0.0.7, but {installed_version()} is installed; set it"
     ):
         load(tmp_path / "params.yaml")
+
+
+@pytest.mark.parametrize(
+    ("header", "source"),
+    [
+        ("question,answer", {"loader": "table", "columns": {"query": "question", "positive": "answer"}}),
+        ("a,b", {"loader": "table", "columns": {"query": "query", "positive": "positive"}}),
+        ("anchor,positive,negative_1", {"loader": "given", "form": "n-tuples"}),
+    ],
+)
+def test_columns_are_recognised(header: str, source: dict[str, object], tmp_path: Path) -> None:
+    """The first entry names the columns that the file has, where their names tell; mined negatives are given."""
+    (tmp_path / "faq.csv").write_text(f"{header}\nx,y,z\n")
+    first = entry.own(tmp_path / "faq.csv", "faq.csv", "retrieval", None)
+    assert first["source"] == source | {"dev_share": 0.2}

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from embedder.audit import checks, gathered, held_out, licences, near
@@ -58,7 +58,8 @@ def audit(source: str, asked: Asked, wanted: Wanted) -> Findings:
             rule = Rule(wanted.jaccard, wanted.unit or _unit(evidence.store))
             near.among_negatives(evidence.store, rule)
         held_out.compare(evidence, rule)
-        return checks.findings(evidence, printable(source), form.says, stated, wanted.examples)
+        found = checks.findings(evidence, printable(source), form.says, stated, wanted.examples)
+        return replace(found, held_out=held_out.counts(evidence.store, wanted.against))
 
 
 def _unit(store: Store) -> Unit:

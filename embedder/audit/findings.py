@@ -46,6 +46,26 @@ class Finding:
 
 
 @dataclass(frozen=True)
+class HeldOut:
+    """How many different texts a folder holds out for evaluation.
+
+    Attributes:
+        folder: as it was named.
+        queries: its dev queries.
+        passages: their positives.
+    """
+
+    folder: str
+    queries: int
+    passages: int
+
+    @property
+    def says(self) -> str:
+        """What is printed."""
+        return f"against {self.folder}: {self.queries:,} queries and {self.passages:,} passages held out"
+
+
+@dataclass(frozen=True)
 class Findings:
     """What an audit found.
 
@@ -56,6 +76,7 @@ class Findings:
         unreadable: rows that could not be read.
         licences: licence of each dataset, as far as it is stated.
         found: a finding for each check.
+        held_out: what must not be trained on, of each folder.
     """
 
     source: str
@@ -64,6 +85,7 @@ class Findings:
     unreadable: int
     licences: Mapping[str, str]
     found: tuple[Finding, ...]
+    held_out: tuple[HeldOut, ...] = ()
 
     @property
     def audited(self) -> int:

@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 from pydantic import ValidationError
 
 from embedder.audit import gathered, rows, shards
+from embedder.audit.advice import advising
 from embedder.audit.evidence import Evidence
 from embedder.audit.gathered import Grades
-from embedder.audit.held_out import splits_of
+from embedder.audit.held_out import DEV, splits_of
 from embedder.errors import SourceError, unknown
 from embedder.loaders import beir, cells, given
 from embedder.loaders.table import named
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from embedder.records import Record
 
 ENDINGS = (".jsonl", ".ndjson", ".csv", ".tsv", ".parquet")
-_DEV = re.compile(r"(^|[^a-z])(dev|test|valid|validation|eval)([^a-z]|$)")
 _RUNS = ("*.trec", "*.run", "run*.txt", "run*.tsv", "*.trec.gz")
+_RUN = re.compile(r"\.(trec|run)(\.gz)?$")
 _HUB = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
 _GRADES = Grades()
 
@@ -122,8 +122,9 @@ def _beir(source: str, asked: Asked) -> Form:
 
 def _records(loader: Any, options: Mapping[str, object], path: Path, asked: Asked) -> Callable[[Evidence], None]:  # noqa: ANN401 - a module
     def fill(evidence: Evidence) -> None:
-        found: Iterable[Record] = loader.load(loader.Options.model_validate(options), path).records
-        gathered.fill(evidence, found, asked.grades)
+        with advising():
+            found: Iterable[Record] = loader.load(loader.Options.model_validate(options), path).records
+            gathered.fill(evidence, found, asked.grades)
 
     return fill
 
@@ -153,17 +154,21 @@ def _from_table(source: str, asked: Asked) -> Form:
     files = [path] if path.is_file() else _tables(path)
     if not files:
         raise SourceError(f"{path}: no such file; correct SOURCE")
-    plans = [(file, _roles(file, asked)) for file in files]
+    if run := next((file for file in files if _RUN.search(file.name.lower())), None):
+        raise SourceError(f"{run}: is a run, which holds no texts; audit its BEIR folder with --run {run.name}")
+    columns = {file: _columns(file, asked) for file in files}
+    plans = [(file, _chosen(str(file), columns[file], asked, _no_header(file, asked))) for file in files]
     said = sorted({rows.said(roles) for _, roles in plans})
+    left = rows.unread((columns[file], roles) for file, roles in plans)
     names = ", ".join(named(file, path) for file in files)
 
     def fill(evidence: Evidence) -> None:
         for file, roles in plans:
-            split = "dev" if len(files) > 1 and _DEV.search(file.name.lower()) else "train"
+            split = "dev" if len(files) > 1 and DEV.search(file.name.lower()) else "train"
             place = rows.Place(f"{split}/", named(file, path))
             rows.fill(evidence, _read(file, asked, roles, place.file), roles, place)
 
-    return Form(f"{'; '.join(said)} from {names}", fill)
+    return Form(f"{'; '.join(said)} from {names}{left}", fill)
 
 
 def _tables(path: Path) -> list[Path]:
@@ -173,40 +178,33 @@ def _tables(path: Path) -> list[Path]:
 
 def _read(file: Path, asked: Asked, roles: rows.Roles, name: str) -> Iterator[cells.Found]:
     form, columns = cells.format_of(file), rows.columns_of(roles)
-    with _advising():
+    with advising():
         yield from cells.read(file, form, name=name, header=asked.header, quoting=asked.quoting, columns=columns)
 
 
-def _roles(file: Path, asked: Asked) -> rows.Roles:
-    with _advising():
-        columns = cells.columns_of(file, cells.format_of(file), header=asked.header, quoting=asked.quoting)
-    return _chosen(str(file), columns, asked)
+def _columns(file: Path, asked: Asked) -> list[str]:
+    with advising():
+        return cells.columns_of(file, cells.format_of(file), header=asked.header, quoting=asked.quoting)
 
 
-@contextmanager
-def _advising() -> Iterator[None]:
-    """Say what to give on the command line, not what to set in an entry."""
-    try:
-        yield
-    except SourceError as error:
-        raise SourceError(str(error).replace("set quoting: false", "give --no-quoting")) from error
+def _no_header(file: Path, asked: Asked) -> str:
+    separated = file.name.lower().removesuffix(".gz").endswith((".csv", ".tsv"))
+    return "; --no-header if the first row is data" if separated and asked.header else ""
 
 
-def _chosen(where: str, columns: list[str], asked: Asked) -> rows.Roles:
+def _chosen(where: str, columns: list[str], asked: Asked, hint: str = "") -> rows.Roles:
     if asked.columns is None:
         if roles := rows.recognise(columns):
             return roles
         listed = ", ".join(columns[:30]) or "none"
-        examples = columns[:2] if len(columns) > 1 else ["A", "B"]
         raise SourceError(
             f"{where}: its columns ({listed}) are no known form; say what they hold: "
-            f"--columns query={examples[0]},positive={examples[1]}"
+            f"--columns ROLE=COLUMN,ROLE=COLUMN; roles: {', '.join(rows.GIVEN)}{hint}"
         )
-    roles = rows.parse(asked.columns)
-    for name in (name for names in roles.values() for name in names):
-        if name not in columns:
-            raise SourceError(f"{where}: {unknown('column', name, columns[:30])}")
-    return roles
+    try:
+        return rows.parse(asked.columns, columns)
+    except SourceError as error:
+        raise SourceError(f"{where}: {error}") from error
 
 
 def _from_hub(source: str, asked: Asked) -> Form:
@@ -227,7 +225,8 @@ def _from_hub(source: str, asked: Asked) -> Form:
     # What lies in a folder ./owner/name is another dataset.
     licence = data.info.license
     licences = {where.name.rpartition("/")[2]: str(licence)} if licence else {}
-    return Form(f"{rows.said(roles)} from {source}, split {asked.split}", fill, licences)
+    left = rows.unread([(data.column_names, roles)])
+    return Form(f"{rows.said(roles)} from {source}, split {asked.split}{left}", fill, licences)
 
 
 def _repository(source: str, asked: Asked) -> Any:  # noqa: ANN401 - embedder.loaders.hub is loaded on use

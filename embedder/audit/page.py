@@ -28,6 +28,7 @@ def _header(findings: Findings, most: float) -> Html:
         tag("h1", findings.source),
         tag("p", tag("strong", verdict, class_=_CLASSES["fault" if faults else "ok"]), class_="lead"),
         tag("p", f"{findings.rows:,} rows read = {findings.audited:,} audited + {findings.unreadable:,} unreadable"),
+        *(tag("p", one.says) for one in findings.held_out),
         tag("p", f"Licences: {licences or 'none stated'}", class_="hint"),
     )
 

@@ -16,7 +16,7 @@ from embedder.records import Reject
 KNOWN: Mapping[str, str] = {
     "query": "query anchor question query_text sentence_?1 sent1 text_?1 premise",
     "positive": "positive pos positives positive_text answer answers response passage document",
-    "negative": "(hard_)?(negative|neg)s?(_?[0-9]+)? negative_text",
+    "negative": "(hard_)?(negative|neg)s?(_?[0-9]+)? wrong(_?[0-9]+)? negative_text",
     "positive_score": "pos_scores? positive_scores?",
     "negative_score": "neg_scores? negative_scores?",
     "scores": "scores",
@@ -24,12 +24,19 @@ KNOWN: Mapping[str, str] = {
     "score": "score scores similarity similarity_score relevance label labels",
     "text": "text sentence content query anchor question",
     "label": "label label_text category class intent",
-    "labels": "labels",
+    "labels": "labels tags",
 }
-ROLES = tuple(KNOWN)
+# As params.yaml calls them.
+_ALSO: Mapping[str, str] = {"passage": "second", "relevance": "score"}
+ROLES = (*KNOWN, *_ALSO)
+GIVEN = ("query", "positive", "negative", "passage", "relevance", "label", "labels")
+_FORMS = ("query, positive", "query, passage, relevance", "query, label", "query, labels")
+_SINGLE = ("query", "second", "score", "text")
 Roles = Mapping[str, tuple[str, ...]]
 # FlagEmbedding's columns hold lists; of a string it reads the characters (its issue 1388).
 _LISTS = ("pos", "neg")
+# How many unread columns are named.
+_NAMED = 10
 
 
 @dataclass(frozen=True)
@@ -51,32 +58,50 @@ def recognise(columns: Sequence[str]) -> Roles | None:
         if found["score"]:
             return {"query": one["query"], "second": one["second"], "score": one["score"]}
         return _stated({"query": one["query"], "positive": one["second"], "negative": found["negative"]})
-    for role in ("labels", "label"):
+    # A label beside tags is what the text is; tags alone are its labels.
+    for role in ("label", "labels"):
         if found["text"] and found[role]:
             return {"text": one["text"], role: one[role]}
     return None
 
 
-def parse(columns: str) -> Roles:
-    """Read `query=question,positive=answer,negative=n1,negative=n2`.
+def parse(said: str, columns: Sequence[str]) -> Roles:
+    """Read `query=question,positive=answer,negative=n1+n2`; `negative=n1,negative=n2` says the same.
+
+    Args:
+        said: the roles and the columns that hold them.
+        columns: all there are; a name with a + may be one of them.
 
     Raises:
-        SourceError: a part is no role=column, or the roles make no form.
+        SourceError: a part is no role=column, a column is unknown, or the roles make no form.
     """
     roles: dict[str, tuple[str, ...]] = {}
-    for part in columns.split(","):
+    for part in said.split(","):
         role, equals, name = (word.strip() for word in part.partition("="))
         if not equals or not name:
             raise SourceError(f"--columns '{part}': is no role=column; write --columns query=question,positive=answer")
         if role not in ROLES:
             raise SourceError(f"--columns: {unknown('role', role, ROLES)}")
-        roles[role] = (*roles.get(role, ()), name)
+        names = [name] if name in columns else [each.strip() for each in name.split("+")]
+        if gone := next((each for each in names if each not in columns), None):
+            raise SourceError(f"--columns: {unknown('column', gone, columns[:30])}")
+        role = _ALSO.get(role, role)
+        roles[role] = (*roles.get(role, ()), *names)
+    if "query" in roles and roles.keys() & {"label", "labels"}:
+        roles = {"text": roles.pop("query") + roles.pop("text", ()), **roles}
+    _check(said, roles)
+    return roles
+
+
+def _check(said: str, roles: Roles) -> None:
     forms = ({"query", "positive"}, {"query", "second", "score"}, {"text", "label"}, {"text", "labels"})
     if not any(form <= set(roles) for form in forms):
-        said = "; ".join(", ".join(sorted(form)) for form in forms)
-        raise SourceError(f"--columns '{columns}': names no whole form; there are: {said}; negative, positive_score "
-                          "and negative_score may join query, positive")  # fmt: skip
-    return roles
+        raise SourceError(f"--columns '{said}': names no whole form; there are: {'; '.join(_FORMS)}; negative, "
+                          "positive_score and negative_score may join query, positive")  # fmt: skip
+    for role in _SINGLE:
+        if len(names := roles.get(role, ())) > 1:
+            raise SourceError(f"--columns '{said}': {' and '.join(names)} cannot both be one; only positive, negative, "
+                              "their scores and labels may be several columns")  # fmt: skip
 
 
 def said(roles: Roles) -> str:
@@ -91,6 +116,17 @@ def said(roles: Roles) -> str:
 def columns_of(roles: Roles) -> list[str]:
     """Return the columns that are read."""
     return list(dict.fromkeys(name for names in roles.values() for name in names))
+
+
+def unread(plans: Iterable[tuple[Sequence[str], Roles]]) -> str:
+    """Say which columns nobody reads, so that a negative of an unknown name is noticed; empty where all are read.
+
+    Args:
+        plans: the columns and the roles of each file.
+    """
+    names = list(dict.fromkeys(name for columns, roles in plans for name in columns if name not in columns_of(roles)))
+    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    return f"; not read: {', '.join(names[:_NAMED])}{more}" if names else ""
 
 
 def fill(evidence: Evidence, rows: Iterable[Found], roles: Roles, place: Place) -> None:

@@ -23,7 +23,7 @@ def audit(
     html: Annotated[Path | None, typer.Option(help="Write a page with all examples.", metavar="FILE")] = None,
     loader: Annotated[str | None, typer.Option(help="beir, table, hub, mteb or shards; else names say it.")] = None,
     columns: Annotated[
-        str | None, typer.Option(help="What columns hold: query=question,positive=answer,negative=n1,negative=n2.")
+        str | None, typer.Option(help="What columns hold: query=question,positive=answer,negative=n1+n2.")
     ] = None,
     header: Annotated[bool, typer.Option(help="CSV, TSV: the first row names the columns, else 1, 2, ...")] = True,  # noqa: FBT002 - flags
     quoting: Annotated[
@@ -50,6 +50,7 @@ def audit(
     SOURCE may be a BEIR folder (with a TREC run), JSONL, CSV, TSV or Parquet with queries, positives and negatives,
     scored pairs, labelled texts, or our own shards. Exit 0: no fault. 1: faults. 2: it cannot be audited.
     """
+    _check_page(html)
     from embedder import languages
     from embedder.audit.audit import Wanted
     from embedder.audit.audit import audit as find
@@ -75,11 +76,15 @@ def _print(findings: "Findings", most: float) -> None:
     out = console()
     out.print(visible(f"{findings.source}: {findings.form}"), soft_wrap=True)
     out.print(f"{findings.rows:,} rows read = {findings.audited:,} audited + {findings.unreadable:,} unreadable")
+    for one in findings.held_out:
+        out.print(visible(one.says), soft_wrap=True)
     grid = Table.grid(padding=(0, 2))
-    for one in findings.found:
-        level = one.level if one.count else "ok"
-        counts = (f"{one.count:,}", f"{one.share:.2%}" if one.count else "")
-        grid.add_row(Text(level, style=_LEVELS[level]), one.check, *(Text(count, justify="right") for count in counts))
+    for finding in findings.found:
+        level = finding.level if finding.count else "ok"
+        counts = (f"{finding.count:,}", f"{finding.share:.2%}" if finding.count else "")
+        grid.add_row(
+            Text(level, style=_LEVELS[level]), finding.check, *(Text(count, justify="right") for count in counts)
+        )
     out.print(grid)
     _print_examples(findings)
     faults = findings.faults(most)
@@ -98,6 +103,15 @@ def _print_examples(findings: "Findings") -> None:
             for what, text in (("query", example.query), ("passage", example.passage)):
                 if text:
                     out.print(f"    {what:8}{one_line(text, _WIDTH)}", soft_wrap=True)
+
+
+def _check_page(path: Path | None) -> None:
+    from embedder.errors import EmbedderError
+
+    if path is not None and not path.absolute().parent.is_dir():
+        raise EmbedderError(f"{path}: its folder does not exist; make it, or correct --html")
+    if path is not None and path.is_dir():
+        raise EmbedderError(f"{path}: is a folder; correct --html")
 
 
 def _write(findings: "Findings", most: float, path: Path) -> None:

@@ -56,6 +56,8 @@ def _inside(path: Path, folder: Path) -> str:
     # Not resolved: a link in the project may lead anywhere.
     whole, root = Path.cwd() / path, folder.resolve()
     place = whole.parent.resolve() / whole.name
+    if not whole.exists():
+        raise SourceError(f"{path}: no such file or folder; --path names your data")
     if not place.is_relative_to(root) or place == root:
         raise SourceError(
             f"{path}: lies outside {root}; move it there or link it, so that params.yaml has no path of a machine"
@@ -71,7 +73,8 @@ def _next_steps(name: str, *, own: bool) -> Iterator[str]:
     if python is None or Path(python).parent != Path(sys.executable).parent:
         yield f"  source {Path(sys.executable).parent / 'activate'}   dvc repro starts `python`, which must be this one"
     if own:
-        yield f"  params.yaml, datasets.{name}: its instruction, language, licence and source are yours to write"
+        yield f"  params.yaml, datasets.{name}: its instruction, language, licence, source, columns are yours to write"
+        yield f"  python -m stages.ingest {name} --dry-run    what is read so, and what is refused"
     yield "  embedder check             can it run here?"
     yield f"  dvc repro                  the pipeline{'' if own else ': on this text a few minutes on a CPU'}"
     yield "  embedder results           base, tuned and BM25 side by side"

@@ -39,6 +39,8 @@ def _table(title: str, columns: list[str], rows: list[list[str]]) -> None:
 
     from embedder.cli.terminal import console
 
+    if not rows:
+        return
     table = Table(title=title, title_justify="left", box=None, header_style="dim", padding=(0, 2, 0, 0))
     for column in columns:
         table.add_column(column, overflow="fold")
@@ -51,4 +53,4 @@ def _table(title: str, columns: list[str], rows: list[list[str]]) -> None:
 def _cell(value: object) -> str:
     from embedder.cli.terminal import one_line
 
-    return one_line(value if isinstance(value, str) else str(value), _TEXT)
+    return one_line(f"{value:g}" if isinstance(value, float) else str(value), _TEXT)

@@ -57,7 +57,8 @@ def evaluate(
     left_out = {name: reason for name, data in sets.items() if (reason := unmeasurable(data))}
     measurable = {name: data for name, data in sets.items() if name not in left_out}
     if not measurable:
-        raise TableError(f"no dataset can be evaluated: {left_out}; mark some queries `dev` in a source's split column")
+        said = ", ".join(f"{name}: {reason}" for name, reason in left_out.items())
+        raise TableError(f"no dataset can be evaluated ({said}); set source.dev_share: 0.1, or name a split for dev")
     by_model = {model: _measure_all(load(), measurable, entries, settings.seed) for model, load in models.items()}
     by_model[LEXICAL] = {
         name: measure_lexical(data, lexical) for name, data in measurable.items() if data.task in LEXICAL_TASKS

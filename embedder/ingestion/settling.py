@@ -23,6 +23,10 @@ from embedder.store import Store
 KINDS = ("query", "passage", "qrel", "given")
 _PLURALS = {"query": "queries", "passage": "passages", "qrel": "qrels", "given": "given negatives", "row": "rows"}
 
+# A BEIR folder has the queries of all its splits in one file: those of splits that nobody asked for are no fault; and
+# what hangs on a refused query is lost with it, not by itself.
+_FOLLOW = ("not_judged", "query_refused")
+
 Counts = dict[str, int]
 
 
@@ -109,9 +113,9 @@ def check(settled: Settled, most: float) -> None:
         SourceError: names the reason that dominates, and where it is first found.
     """
     kept, read, rejected = (_counts(settled.report[name]) for name in ("kept", "read", "rejected"))
-    # A BEIR folder has the queries of all its splits in one file: those of splits that nobody asked for are no fault.
-    elsewhere = _counts(_counts(settled.report["reject_reasons"]).get("query")).get("not_judged", 0)
-    lost = {kind: rejected.get(kind, 0) - (elsewhere if kind == "query" else 0) for kind in (*KINDS, "row")}
+    reasons = _counts(settled.report["reject_reasons"])
+    followed = {kind: sum(_counts(reasons.get(kind)).get(reason, 0) for reason in _FOLLOW) for kind in (*KINDS, "row")}
+    lost = {kind: rejected.get(kind, 0) - followed[kind] for kind in followed}
     shares = {kind: lost[kind] / read[kind] for kind in lost if read.get(kind)}
     for kind in ("query", "passage"):
         if not kept[kind]:
@@ -126,6 +130,22 @@ def check(settled: Settled, most: float) -> None:
             f"max_reject_share {most} allows; {_dominant(settled.store, [kind])}; correct the source or its entry, or "
             "raise ingest.max_reject_share (the dataset's `ingest` overrides it); --dry-run shows what there is"
         )
+
+
+def notices(settled: Settled, entry: Dataset) -> Iterator[str]:
+    """Say what will have nothing to train or to measure: no fault of the source, but seldom meant."""
+    splits_ = _counts(settled.report["queries_by_split"])
+    if not splits_.get("dev"):
+        yield "no dev query, so nothing to evaluate: name a split for dev, or set source.dev_share: 0.1"
+    if not splits_.get("train"):
+        yield "no train query, so nothing to train: name a split for train, or set weight: 0"
+    elif not settled.store.one(
+        """SELECT count(*) FROM settled_qrels JOIN kept_queries USING (query_id)
+        WHERE split = 'train' AND relevance >= ?::FLOAT""",
+        entry.positive_at,
+    ):
+        highest = settled.store.one("SELECT max(relevance) FROM settled_qrels")
+        yield f"no train query has a positive: the highest relevance is {highest}, positive_at {entry.positive_at}"
 
 
 def summary(report: Mapping[str, object]) -> str:
@@ -242,8 +262,10 @@ def _dominant(store: Store, kinds: list[str]) -> str:
     found = store.all(
         f"""
         SELECT reason, count(*), min(struct_pack(file := file, row := row)) FROM notes
-        WHERE action = 'refused' AND kind IN ({marks}) GROUP BY reason ORDER BY count(*) DESC, reason LIMIT 1""",
+        WHERE action = 'refused' AND kind IN ({marks}) GROUP BY reason
+        ORDER BY reason IN ?, count(*) DESC, reason LIMIT 1""",
         *kinds,
+        list(_FOLLOW),
     )
     if not found:
         return "nothing was refused"

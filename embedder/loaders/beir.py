@@ -53,9 +53,13 @@ def load(options: Model, path: Path) -> Source:
     chosen = cast("Options", options)
     corpus, queries = _file(path, "corpus.jsonl"), _file(path, "queries.jsonl")
     qrels = {split: found for split, name in chosen.splits.items() if (found := _maybe(path, f"qrels/{name}.tsv"))}
-    if not qrels:
-        names = ", ".join(f"{name}.tsv" for name in chosen.splits.values())
-        raise SourceError(f"{path / 'qrels'}: has none of {names}; name its files: source.splits: {{train: NAME}}")
+    gone = [name for split, name in chosen.splits.items() if split not in qrels]
+    if gone and (not qrels or "splits" in chosen.model_fields_set):
+        there = ", ".join(sorted(file.name for file in (path / "qrels").glob("*.tsv*"))) or "nothing"
+        missing = ", ".join(f"{name}.tsv" for name in gone)
+        raise SourceError(
+            f"{path / 'qrels'}: has no {missing}, it has {there}; name its files: source.splits: {{train: NAME}}"
+        )
     facts: dict[str, object] = {}
     return Source(_records(path, corpus, queries, qrels, facts), facts, dev_share=chosen.dev_share)
 

@@ -106,10 +106,10 @@ def records(
         counts: receives how many rows the file has, and how many belong to other splits.
 
     Raises:
-        SourceError: from `rows`, or all rows that can be read belong to other splits.
+        SourceError: from `rows`, or no row is of one of `splits` while others are left aside.
     """
     others: dict[str, None] = {}
-    chosen = False
+    chosen: set[str] = set()
     for number, row in rows:
         counts["rows"] = counts.get("rows", 0) + 1
         if isinstance(row, Reject):
@@ -124,12 +124,13 @@ def records(
         if side is None:
             counts["of_other_splits"] = counts.get("of_other_splits", 0) + 1
             continue
-        chosen = True
+        if columns.split is not None:
+            chosen.add(text_of(row.get(columns.split)))
         yield from _Row(row, columns, side, file, number).records()
-    if others and not chosen:
+    if others and (gone := [name for name in splits if name not in chosen]):
         raise SourceError(
-            f"{file}: no row is of a split that source.splits names ({', '.join(splits)}); the column "
-            f"'{columns.split}' has: {', '.join(others)}; set source.splits, as {{{next(iter(others))}: train}}"
+            f"{file}: no row is of the split {' or '.join(gone)} that source.splits names; the column "
+            f"'{columns.split}' also has: {', '.join(others)}; set source.splits, as {{{next(iter(others))}: train}}"
         )
 
 

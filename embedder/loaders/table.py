@@ -44,6 +44,8 @@ class Options(Model):
     def _one_source_of_splits(self) -> "Options":
         if self.files and self.columns.split:
             raise ValueError("files name the splits, and so does columns.split; keep one")
+        if self.columns.split is None and "splits" in self.model_fields_set:
+            raise ValueError("splits are names in a column: name it in columns.split, or name files: {train: FILE}")
         return self
 
     @property

@@ -5,8 +5,11 @@ from collections.abc import Mapping
 from typing import Any, Protocol, cast
 
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
+from pydantic_core import ErrorDetails
 
 from embedder.errors import ParamsError, unknown
+
+_SHOWN = 60
 
 
 class Model(BaseModel):
@@ -61,6 +64,24 @@ def describe(error: ValidationError, most: int = 3) -> str:
     """Say in one line which keys are wrong, and why."""
     found = error.errors(include_url=False)
     keys = [".".join(str(part) for part in one["loc"] if part != "[key]") for one in found]
-    reasons = [one["msg"].removeprefix("Value error, ") for one in found]
+    reasons = [_reason(one) for one in found]
     said = [f"{key}: {reason}" if key else reason for key, reason in zip(keys, reasons, strict=True)]
     return "; ".join(said[:most]) + (f" (and {len(said) - most} more)" if len(said) > most else "")
+
+
+def _reason(one: ErrorDetails) -> str:
+    """Say what is wrong with one key: pydantic's words, but where they don't say what to write."""
+    written = one["input"] if len(repr(one["input"])) <= _SHOWN else type(one["input"]).__name__
+    match one["type"]:
+        case "missing":
+            return "is missing; write it"
+        case "literal_error":
+            return f"{written!r} is none of {one['ctx']['expected']}"
+        case "dict_type":
+            return f"{written!r} is no mapping; write {{}} for an empty one"
+        case "string_type":
+            return f"{written!r} is no text; put it in quotes"
+        case "string_pattern_mismatch":
+            return f"{written!r} is not of the form {one['ctx']['pattern']}"
+        case _:
+            return one["msg"].removeprefix("Value error, ")

@@ -106,6 +106,18 @@ def _disagreements(params: Params) -> Iterator[str]:
     for name in params.datasets:
         yield from _window(params, name)
     yield from _shared_sources(params)
+    yield from _given(params)
+
+
+def _given(params: Params) -> Iterator[str]:
+    """What a source brings is there for datasets of the loader `given` alone."""
+    teacher = params.teachers.get(params.teacher)
+    others = [name for name, entry in params.datasets.items() if getattr(entry.source, "loader", "") != "given"]
+    if teacher is not None and getattr(teacher, "kind", "") == "given" and others:
+        yield (
+            f"teacher: '{params.teacher}' takes what a source brings, and datasets.{others[0]} is not read with the "
+            "loader given; set another teacher"
+        )
 
 
 def _window(params: Params, name: str) -> Iterator[str]:

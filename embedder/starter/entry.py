@@ -54,7 +54,9 @@ def own(file: Path, path: str, task: str, loader: str | None) -> dict[str, objec
         raise ParamsError(unknown("task", task, INSTRUCTIONS))
     if not file.exists():
         raise SourceError(f"{file}: no such file or folder; --path names your data")
-    chosen = loader or ("beir" if file.is_dir() else "table")
+    if file.is_dir() and not any((file / name).is_file() for name in ("corpus.jsonl", "corpus.jsonl.gz")):
+        raise SourceError(f"{file}: holds no corpus.jsonl, so it is no BEIR folder; give one file of it as --path")
+    chosen = loader or ("beir" if file.is_dir() else _loader(file))
     if chosen not in LOADERS:
         raise ParamsError(f"{unknown('loader', chosen, LOADERS)}; entries of others are written by hand")
     if task in LABELLED and chosen != "table":
@@ -108,16 +110,24 @@ def _source(file: Path, loader: str, task: str) -> dict[str, object]:
         case "given":
             return {"loader": loader, "form": _given(file), "dev_share": _DEV_SHARE}
         case _:
-            return _table(task)
+            return _table(file, task)
+
+
+def _columns(file: Path) -> list[str]:
+    try:
+        return columns_of(file, format_of(file)) if file.is_file() else []
+    except SourceError:
+        return []  # ingest says what is wrong with the file
+
+
+def _loader(file: Path) -> str:
+    """Negatives that somebody mined are FlagEmbedding's `neg` or a column `negative`, numbered or not."""
+    return "given" if any(re.fullmatch(r"neg|negative(_[0-9]+)?", name) for name in _columns(file)) else "table"
 
 
 def _given(file: Path) -> str:
     """The form of what somebody else mined: FlagEmbedding's is JSONL with `pos` and `neg`."""
-    try:
-        columns = columns_of(file, "jsonl") if file.is_file() and format_of(file) == "jsonl" else []
-    except SourceError:
-        columns = []  # ingest says what is wrong with the file
-    return "flag" if "pos" in columns else "n-tuples"
+    return "flag" if "pos" in _columns(file) else "n-tuples"
 
 
 def _beir(folder: Path) -> dict[str, object]:
@@ -130,11 +140,18 @@ def _beir(folder: Path) -> dict[str, object]:
     return {"loader": "beir", "splits": {"train": train or dev}, "dev_share": _DEV_SHARE}
 
 
-def _table(task: str) -> dict[str, object]:
+def _table(file: Path, task: str) -> dict[str, object]:
+    """Which columns hold what, as far as their names tell; the rest is for the user to write."""
     if task in LABELLED:
-        columns = {"query": "text", "label": "label"}
+        wanted = {"query": ("text", "query", "sentence"), "label": ("label", "category", "intent", "class")}
     elif task == "retrieval":
-        columns = {"query": "query", "positive": "positive"}
+        wanted = {"query": ("query", "question", "anchor"), "positive": ("positive", "answer", "passage", "text")}
     else:
-        columns = {"query": "query", "passage": "passage", "relevance": "relevance"}
+        wanted = {
+            "query": ("query", "question", "sentence1"),
+            "passage": ("passage", "sentence2", "answer"),
+            "relevance": ("relevance", "score", "similarity"),
+        }
+    found = _columns(file)
+    columns = {role: next((name for name in names if name in found), names[0]) for role, names in wanted.items()}
     return {"loader": "table", "columns": columns, "dev_share": _DEV_SHARE}

@@ -42,7 +42,10 @@ def check_folder(folder: Path) -> None:
         raise ParamsError(f"{folder.resolve()}: is in no git repository, which DVC needs; git init first")
     for name in (layout.PIPELINE.name, layout.PARAMS.name):
         if (folder / name).exists():
-            raise ParamsError(f"{folder / name}: is there already and stays as it is; nothing was written")
+            raise ParamsError(
+                f"{folder / name}: is there already and stays as it is; nothing was written; more datasets are "
+                f"entries under datasets: in {layout.PARAMS}"
+            )
 
 
 def create(folder: Path, version: str, teacher: str, datasets: Mapping[str, object]) -> list[str]:

@@ -234,6 +234,27 @@ def test_what_is_held_out_must_not_be_trained_on(make: Any, tmp_path: Path) -> N
     assert found(findings) == {"held_out": 2, "held_out_nearly": 1}
     assert places(findings, "held_out") == ["mined.jsonl:1", "mined.jsonl:2"]
     assert places(findings, "held_out_nearly") == ["mined.jsonl:3"]
+    assert [(one.folder, one.queries, one.passages) for one in findings.held_out] == [(str(against), 1, 1)]
+
+
+def test_a_row_that_is_held_out_is_not_nearly_held_out_too(tmp_path: Path) -> None:
+    """A row whose query is held out and whose positive nearly is counts once."""
+    against = held_out(tmp_path / "against")
+    row = {"query": "dev query", "pos": [f"held {LONG} indeed"], "neg": ["n1"]}
+    assert found(look(jsonl(tmp_path / "mined.jsonl", row), against=[against])) == {"held_out": 1}
+
+
+def test_a_folder_that_holds_nothing_out_is_refused(tmp_path: Path) -> None:
+    """A BEIR folder without judgements for evaluation is an error that names those it has."""
+    against = held_out(tmp_path / "against")
+    (against / "qrels" / "test.tsv").rename(against / "qrels" / "all.tsv")
+    path = sources.write("flag", tmp_path / "source", CLEAN)
+    with pytest.raises(SourceError, match=r"holds nothing out, .*\(there are: all, train\); correct --against"):
+        look(path, against=[against])
+    for name in ("dev", "valid", "validation"):
+        (against / "qrels" / "all.tsv").rename(against / "qrels" / f"{name}.tsv")
+        assert look(path, against=[against]).held_out[0].queries == 1
+        (against / "qrels" / f"{name}.tsv").rename(against / "qrels" / "all.tsv")
 
 
 def test_dev_files_of_a_folder_are_no_training_texts(tmp_path: Path) -> None:
@@ -281,7 +302,18 @@ def test_a_licence_can_be_said(tmp_path: Path) -> None:
         (["sentence1", "sentence2"], "pairs (query: sentence1, positive: sentence2)"),
         (["sentence1", "sentence2", "label"], "scored pairs (query: sentence1, second: sentence2, score: label)"),
         (["Text", "category"], "labelled texts (text: Text, label: category)"),
-        (["question", "answer", "id"], "pairs (query: question, positive: answer)"),
+        (["question", "tags"], "labelled texts (text: question, labels: tags)"),
+        (
+            ["question", "answer", "wrong_1", "wrong"],
+            "triplets or tuples with negatives (query: question, positive: answer, negative: wrong_1 + wrong)",
+        ),
+        (
+            ["query", "positive", "neg", "neg_1", "hard_negative", "hard_negative_1"],
+            (
+                "triplets or tuples with negatives (query: query, positive: positive, "
+                "negative: neg + neg_1 + hard_negative + hard_negative_1)"
+            ),
+        ),
         (
             ["query", "positive", "negative_10", "negative_2"],
             "triplets or tuples with negatives (query: query, positive: positive, negative: negative_10 + negative_2)",
@@ -292,6 +324,46 @@ def test_the_form_is_recognised_by_columns(columns: list[str], says: str, tmp_pa
     """Known names of columns say what they hold."""
     path = sources.separated(tmp_path / "x.csv", [{name: f"{i}" for i, name in enumerate(columns)}], ",")
     assert look(path).form == f"{says} from x.csv"
+
+
+@pytest.mark.parametrize(
+    ("columns", "left"),
+    [
+        (["question", "answer"], ""),
+        (["question", "answer", "id", "bad"], "; not read: id, bad"),
+        (["text", "label", "tags"], "; not read: tags"),
+        (["question", "answer", *"abcdefghijkl"], "; not read: a, b, c, d, e, f, g, h, i, j and 2 more"),
+    ],
+)
+def test_columns_that_nobody_reads_are_named(columns: list[str], left: str, tmp_path: Path) -> None:
+    """The form ends with the columns that are not read, ten at most."""
+    path = sources.separated(tmp_path / "x.csv", [{name: f"{i}" for i, name in enumerate(columns)}], ",")
+    assert look(path).form.partition(" from x.csv")[2] == left
+
+
+@pytest.mark.parametrize(
+    ("columns", "says"),
+    [
+        ("query=a,passage=b,relevance=c", "scored pairs (query: a, second: b, score: c)"),
+        ("query=a,label=b", "labelled texts (text: a, label: b)"),
+        ("labels=b,query=a", "labelled texts (text: a, labels: b)"),
+        (
+            "query=a,positive=b,negative=c+d+e",
+            "triplets or tuples with negatives (query: a, positive: b, negative: c + d + e)",
+        ),
+    ],
+)
+def test_roles_are_called_as_in_the_parameters(columns: str, says: str, tmp_path: Path) -> None:
+    """--columns takes the names that params.yaml has, and several columns joined by +."""
+    row = {"a": "1", "b": "2", "c": "3", "d": "4", "e": "5"}
+    sources.separated(tmp_path / "x.csv", [row], ",")
+    assert look(tmp_path / "x.csv", Asked(columns=columns)).form.startswith(f"{says} from x.csv")
+
+
+def test_a_column_may_have_a_plus_in_its_name(tmp_path: Path) -> None:
+    """A name with a + that is a column is that column."""
+    path = sources.separated(tmp_path / "x.csv", [{"a": "1", "b": "2", "c+d": "3"}], ",")
+    assert "negative: c+d)" in look(path, Asked(columns="query=a,positive=b,negative=c+d")).form
 
 
 def test_columns_can_be_said(tmp_path: Path) -> None:
@@ -310,9 +382,14 @@ def test_columns_can_be_said(tmp_path: Path) -> None:
         (
             "a,b\n1,2\n",
             Asked(),
-            "its columns (a, b) are no known form; say what they hold: --columns query=a,positive=b",
+            (
+                "its columns (a, b) are no known form; say what they hold: --columns ROLE=COLUMN,ROLE=COLUMN; roles: query, "
+                "positive, negative, passage, relevance, label, labels; --no-header if the first row is data"
+            ),
         ),
         ("a,b\n1,2\n", Asked(columns="query=a,positive=c"), "unknown column 'c'"),
+        ("a,b\n1,2\n", Asked(columns="query=a+b,positive=b"), "a and b cannot both be one"),
+        ("a,b\n1,2\n", Asked(columns="query=a,positive=b,negative=b+x"), "unknown column 'x'"),
         ("a,b\n1,2\n", Asked(columns="query=a"), "names no whole form"),
         ("a,b\n1,2\n", Asked(columns="querry=a"), "unknown role 'querry'; did you mean 'query'?"),
         ("a,b\n1,2\n", Asked(columns="query"), "is no role=column"),

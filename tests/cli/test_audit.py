@@ -67,9 +67,14 @@ def test_warnings_do_not_fail(tmp_path: Path) -> None:
     ("arguments", "message"),
     [
         (["nothing.csv"], "no such file or folder"),
-        (["x.csv"], "its columns (a, b) are no known form; say what they hold: --columns query=a,positive=b"),
+        (["x.csv"], "no known form; say what they hold: --columns ROLE=COLUMN,ROLE=COLUMN; roles:"),
+        (["x.csv"], "; --no-header if the first row is data"),
+        (["x.jsonl"], "query, positive, negative, passage, relevance, label, labels\n"),
+        (["bm25.trec"], "audit its BEIR folder with --run bm25.trec"),
+        (["x.txt"], "unknown ending; use one of .jsonl, .ndjson, .csv, .tsv, .parquet\n"),
         (["x.csv", "--columns", "query=a,positive=b", "--against", "nowhere"], "correct --against"),
         (["x.csv", "--columns", "query=a,positive=b", "--html", "no/folder/page.html"], "correct --html"),
+        (["x.csv", "--columns", "query=a,positive=b", "--html", "folder"], "is a folder; correct --html"),
         (["quotes.csv"], "give --no-quoting"),
         (["owner/name", "--revision", "main"], "is no commit"),
     ],
@@ -80,11 +85,31 @@ def test_mistakes_exit_with_2(
     """A mistake is one line on stderr, and the exit code is 2."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "x.csv").write_text("a,b\n1,2\n")
+    (tmp_path / "x.jsonl").write_text('{"a": 1, "b": 2}\n')
+    (tmp_path / "bm25.trec").write_text("q Q0 p 1 1 x\n")
+    (tmp_path / "x.txt").write_text("a\n")
+    (tmp_path / "folder").mkdir()
     (tmp_path / "quotes.csv").write_text('query,answer\n"a" b,c\n')
     done = audit(*arguments)
     assert done.exit_code == 2
     assert message in done.stderr
+    assert done.stdout == ""
     assert len(done.stderr.splitlines()) == 1
+
+
+def test_what_is_held_out_and_what_is_not_read_are_said(tmp_path: Path) -> None:
+    """The terminal and the page say how much each folder holds out, and which columns nobody read."""
+    path = sources.write("flag", tmp_path, CLEAN)
+    against = sources.write("beir", tmp_path / "b2", CLEAN)
+    (against / "qrels" / "train.tsv").rename(against / "qrels" / "dev.tsv")
+    done = audit(path, "--against", against, "--html", tmp_path / "page.html")
+    assert done.exit_code == 1
+    said = f"against {against}: 5 queries and 5 passages held out"
+    assert said in done.stdout.splitlines()
+    page = (tmp_path / "page.html").read_text()
+    assert said in page
+    for printed in (done.stdout, page):
+        assert "from mined.jsonl; not read: prompt" in printed
 
 
 class _Tags(html.parser.HTMLParser):

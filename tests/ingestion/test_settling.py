@@ -92,7 +92,7 @@ def test_the_run_that_came_with_a_source_says_whether_it_has_scores(score: float
     ("rows", "said"),
     [
         (records({}, {"p": "x"}), "no query is left of 0 read; nothing was refused"),
-        (records({"a": "x"}, {}, [("a", "p", 1)]), r"no query is left of 1 read; most for not_judged \(1, first at queries:1\)"),
+        (records({"a": "x"}, {}, [("a", "p", 1)]), r"no query is left of 1 read; most for unknown_passage \(1, first at qrels:1\)"),
         ([], "no query is left of 0 read; nothing was refused; check the columns that the entry's source names"),
     ],
     ids=["no queries", "no passages", "nothing"],

@@ -94,7 +94,7 @@ def test_dirty_rows_are_refused_with_their_place(tmp_path: Path) -> None:
     [
         ("corpus.jsonl", "has no corpus.jsonl nor corpus.jsonl.gz"),
         ("queries.jsonl", "has no queries.jsonl"),
-        ("qrels/train.tsv", "has none of train.tsv, dev.tsv; name its files"),
+        ("qrels/train.tsv", "has no train.tsv, dev.tsv, it has nothing; name its files"),
     ],
 )
 def test_a_missing_file_is_named(tmp_path: Path, gone: str, said: str) -> None:

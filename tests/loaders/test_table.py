@@ -197,7 +197,7 @@ def test_hostile_rows_are_counted(
     try:
         found = ingested(load(_options(columns), path), tables.entry(task), check=False)
     except SourceError as error:
-        said = ("has one text at", "is empty", "unknown column", "no row is of a split")
+        said = ("has one text at", "is empty", "unknown column", "no row is of the split")
         assert any(one in str(error) for one in said)  # noqa: PT017 - any other message is a fault
         return
     assert found.report["source"]["rows.jsonl"].get("rows", 0) == len(rows)
@@ -239,7 +239,7 @@ def test_splits_that_no_row_has_are_an_error(tmp_path: Path) -> None:
     path = tmp_path / "rows.csv"
     path.write_text("q,p,s\n" + "".join(f"a,b,fold {i}\n" for i in range(30)) + "broken\n")
     with pytest.raises(
-        SourceError, match=r"rows.csv: .*\(train, dev\).*'s' has: fold 0, .*fold 19; set source.splits"
+        SourceError, match=r"rows.csv: .*split train or dev that.*'s' also has: fold 0, .*fold 19; set source.splits"
     ) as error:
         _records(path, {"query": "q", "positive": "p", "split": "s"})
     assert "fold 20" not in str(error.value)
@@ -285,3 +285,19 @@ def test_a_string_where_a_list_is_due_is_repaired(tmp_path: Path) -> None:
     found = _records(_jsonl(tmp_path, {"q": "a", "p": "bcd"}), {"query": "q", "positive": ["p"]})
     assert [row.text for row in by_kind(found, Passage)] == ["bcd"]
     assert [row.reason for row in by_kind(found, Repair)] == ["string_for_list"]
+
+
+def test_a_split_that_no_row_has_is_an_error(tmp_path: Path) -> None:
+    """A name of a split that no row has is a mistake while rows of other splits are left aside."""
+    path = tmp_path / "rows.csv"
+    path.write_text("q,p,s\na,b,train\nc,d,valid\n")
+    columns = {"query": "q", "positive": "p", "split": "s"}
+    with pytest.raises(SourceError, match=r"no row is of the split test that .* 's' also has: valid"):
+        _records(path, columns, splits={"train": "train", "test": "dev"})
+    assert len(_records(path, columns, splits={"train": "train", "valid": "dev"})) == 6
+
+
+def test_names_of_splits_need_their_column() -> None:
+    """Splits without a column or files would be ignored, so they are refused."""
+    with pytest.raises(ValidationError, match=r"name it in columns\.split"):
+        _options({"query": "q", "positive": "p"}, splits={"train": "train"})

@@ -116,15 +116,15 @@ def test_an_unknown_name_suggests_the_close_one(changes: dict[str, object], said
         ({"mine.depth": "128"}, "mine.depth: Input should be a valid integer"),
         ({"mine.depth": True}, "mine.depth: Input should be a valid integer"),
         ({"mine.depth": 0}, "mine.depth: Input should be greater than or equal to 1"),
-        ({"mine.depth": ...}, "mine.depth: Field required"),
+        ({"mine.depth": ...}, "mine.depth: is missing; write it"),
         ({f"{DATASET}.positive_at": float("nan")}, f"{DATASET}.positive_at: Input should be a finite number"),
         ({f"{DATASET}.weight": -1}, f"{DATASET}.weight: "),
-        ({f"{DATASET}.filter": None}, f"{DATASET}.filter: Input should be a valid dictionary"),
+        ({f"{DATASET}.filter": None}, f"{DATASET}.filter: None is no mapping; write {{}} for an empty one"),
         ({f"{DATASET}.instruction": ""}, f"{DATASET}.instruction: "),
         ({"datasets": {}}, "datasets: Dictionary should have at least 1 item"),
-        ({"teachers": None}, "teachers: Input should be a valid dictionary"),
+        ({"teachers": None}, "teachers: None is no mapping"),
         ({"filter.min_rank": 101}, "filter: min_rank 101 lies beyond max_rank 100"),
-        ({"filter.counted": "rawest"}, "filter.counted: Input should be 'without_positives' or 'raw'"),
+        ({"filter.counted": "rawest"}, "filter.counted: 'rawest' is none of 'without_positives' or 'raw'"),
         ({"materialize.min_negatives": 16}, "materialize: min_negatives 16 is more than num_negatives 15"),
         ({"students.offline.recipe.warmup_steps": 120}, "students.offline.recipe: warmup_steps 120 leave nothing"),
         ({"students.offline.recipe.num_negatives": 16}, "students.offline.recipe.num_negatives: draws 16 of 15 stored"),
@@ -293,3 +293,11 @@ def test_registered_options_survive_a_dump() -> None:
     dumped = load(ROOT / "params.yaml").model_dump(mode="json")
     assert dumped["teachers"]["bm25"]["kind"] == "bm25"
     assert dumped["datasets"][FIRST]["source"]["loader"] == "python-env"
+
+
+def test_a_given_run_must_come_with_every_dataset(tmp_path: Path) -> None:
+    """The teacher `given` has nothing for a dataset of another loader: it is said before anything runs."""
+    with pytest.raises(
+        ParamsError, match=rf"takes what a source brings, and {DATASET} is not read with the loader given"
+    ):
+        load(_written(tmp_path, {"teacher": "given"}))
