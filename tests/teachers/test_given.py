@@ -179,7 +179,9 @@ def _ingested(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Return the folder of ingest in a project whose teacher is `given`."""
     monkeypatch.chdir(tmp_path)
     params = project.tiny_params()
+    docs = params["datasets"]["docs"] | {"source": {"loader": "given", "form": "flag"}}
     params |= {"teacher": "given", "teachers": {**params["teachers"], "given": {"kind": "given"}}}
+    params |= {"datasets": {"docs": docs}}
     project.write_params(Path(), params)
     qrels = tables.qrels([("q1", "p1", 1.0), ("q2", "p2", 1.0), ("dev", "p2", 1.0)])
     for table, data in (
