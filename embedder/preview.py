@@ -44,7 +44,7 @@ def samples(settled: Settled) -> dict[str, list[dict[str, Any]]]:
         ("corpus", "passage_id"),
         ("qrels", "query_id || chr(9) || passage_id"),
     ):
-        rows = settled.select(table, f"ORDER BY sha256({ids}), {ids} LIMIT {SAMPLE}")
+        rows = settled.select(table, rest=f"ORDER BY sha256({ids}), {ids} LIMIT {SAMPLE}")
         found[table] = rows.drop_columns([name for name in ("group_id",) if name in rows.column_names]).to_pylist()
     return found
 
@@ -64,7 +64,7 @@ def copies(settled: Settled, language: str | None, size: int = 5) -> Copies:
         size: of a shingle.
     """
     unit = languages.of(language).unit
-    drawn = settled.select("corpus", f"ORDER BY sha256(passage_id), passage_id LIMIT {NEAR_SAMPLE}")
+    drawn = settled.select("corpus", rest=f"ORDER BY sha256(passage_id), passage_id LIMIT {NEAR_SAMPLE}")
     ids = drawn["passage_id"].to_pylist()
     sample = shingle(_texts(drawn["title"].to_pylist(), drawn["text"].to_pylist()), unit, size)
     near = np.zeros(len(ids), dtype=bool)
@@ -84,7 +84,7 @@ def _close(sample: Shingles, ids: Sequence[str], block: dict[str, list[str]], un
 
 def _quantiles(settled: Settled, table: str, length: str) -> list[int]:
     marks = ", ".join(map(str, QUANTILES))
-    found = settled.select(table, f"SELECT quantile_disc({length}, [{marks}]) AS found")["found"].to_pylist()[0]
+    found = settled.select(table, f"quantile_disc({length}, [{marks}]) AS found")["found"].to_pylist()[0]
     return [int(one) for one in found or [0] * len(QUANTILES)]
 
 

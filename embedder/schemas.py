@@ -1,7 +1,7 @@
 """The Parquet tables stages hand to each other: one declared schema each, checked on write and on read."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -157,6 +157,12 @@ def build(
 def stored(metadata: Mapping[str, str] | None) -> dict[bytes, bytes]:
     """Return what a table is to say of itself as Arrow stores it; `metadata` reads it back."""
     return {_PREFIX + k.encode(): v.encode() for k, v in sorted((metadata or {}).items())}
+
+
+def from_rows(table: Table, rows: Sequence[tuple[object, ...]]) -> pa.Table:
+    """Make what `build` makes, of rows in the order of the declared columns."""
+    columns = list(zip(*rows, strict=True)) or [()] * len(table.schema)
+    return build(table, dict(zip(table.schema.names, map(list, columns), strict=True)))
 
 
 def conform(table: Table, columns: Mapping[str, object] | pa.Table) -> pa.Table:

@@ -40,10 +40,7 @@ def materialize() -> None:
         print(f"materialize: {audited.rows:,} rows audited")
         content = manifest(list(shards.describe(written, folder)), counts, params.datasets, settings, audited.as_json())
         rows = {name: int(str(count["rows"])) for name, count in counts.items()}
-        columns = zip(*dropped, strict=True) if dropped else ((), (), (), ())
-        names = schemas.DROPPED.schema.names
-        table = schemas.build(schemas.DROPPED, dict(zip(names, map(list, columns), strict=True)))
-        schemas.write(folder / layout.DROPPED.name, schemas.DROPPED, table)
+        schemas.write(folder / layout.DROPPED.name, schemas.DROPPED, schemas.from_rows(schemas.DROPPED, dropped))
         files.write_json(folder / layout.MANIFEST.name, content)
         files.write_json(folder / "report.json", counts)
         (folder / layout.CARD.name).write_text(card(content, params.datasets, rows), encoding="utf-8")

@@ -107,6 +107,8 @@ def test_what_can_never_be_trained_or_measured_is_said(home: Path) -> None:
     assert "no dev query, so nothing to evaluate" in _run("faq").stdout
     _params(home, home / "sources" / "faq", {"loader": "beir"}, task="sts", positive_at=3.0)
     assert "no train query has a positive: the highest relevance is 1.0, positive_at 3.0" in _run("faq").stdout
+    _params(home, home / "sources" / "faq", {"loader": "beir"}, task="sts", positive_at=3.0, weight=0.0)
+    assert "no train query" not in _run("faq").stdout
 
 
 def test_the_bytes_do_not_depend_on_threads_or_hash_seed(home: Path) -> None:

@@ -154,3 +154,11 @@ def test_a_grade_at_the_bound_is_a_positive(bound: float, positives: list[str]) 
     """A relevance of 0.7 reaches a bound of 0.7 although one is stored as float32."""
     graded = tables.qrels([("a", "p", 0.0), ("b", "p", 0.7), ("c", "p", 0.8)])
     assert schemas.positives(graded, bound)["query_id"].to_pylist() == positives
+
+
+def test_rows_make_the_same_table_as_columns() -> None:
+    """A table of rows is sorted and checked like one of columns, also without any row."""
+    rows = [("q2", "p", 1.0), ("q1", "p", 0.0)]
+    columns = {"query_id": ["q1", "q2"], "passage_id": ["p", "p"], "relevance": [0.0, 1.0]}
+    assert schemas.from_rows(schemas.QRELS, rows).equals(schemas.build(schemas.QRELS, columns))
+    assert schemas.from_rows(schemas.QRELS, []).num_rows == 0

@@ -60,10 +60,10 @@ class Gatherer:
                     self._passage(record)
                 case Qrel():
                     self.read["qrel"] += 1
-                    self._qrel(record)
+                    self._pair("qrel", "qrels", record, float(record.relevance), record.split)
                 case Given():
                     self.read["given"] += 1
-                    self._given(record)
+                    self._pair("given", "given", record, record.place, record.score)
                 case Reject():
                     if record.kind in self.read:
                         self.read[record.kind] += 1
@@ -109,19 +109,12 @@ class Gatherer:
             return
         self._append("passages", (passage.passage_id, title, text, key(joined), *at), len(joined))
 
-    def _qrel(self, qrel: Qrel) -> None:
-        at = printable(qrel.file), qrel.row
-        if reason := bad_id(qrel.query_id) or bad_id(qrel.passage_id):
-            self._note("qrel", f"{qrel.query_id}\t{qrel.passage_id}", reason, *at)
-            return
-        self._append("qrels", (qrel.query_id, qrel.passage_id, float(qrel.relevance), qrel.split, *at))
-
-    def _given(self, given: Given) -> None:
-        at = printable(given.file), given.row
-        if reason := bad_id(given.query_id) or bad_id(given.passage_id):
-            self._note("given", f"{given.query_id}\t{given.passage_id}", reason, *at)
-            return
-        self._append("given", (given.query_id, given.passage_id, given.place, given.score, *at))
+    def _pair(self, kind: str, table: str, pair: Qrel | Given, *values: object) -> None:
+        at = printable(pair.file), pair.row
+        if reason := bad_id(pair.query_id) or bad_id(pair.passage_id):
+            self._note(kind, f"{pair.query_id}\t{pair.passage_id}", reason, *at)
+        else:
+            self._append(table, (pair.query_id, pair.passage_id, *values, *at))
 
     def _append(self, table: str, row: tuple[object, ...], characters: int = 0) -> None:
         self._nth += 1

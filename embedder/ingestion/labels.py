@@ -3,9 +3,7 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
-import pyarrow as pa
-
-from embedder.ingestion.gathering import TABLES, key
+from embedder.ingestion.gathering import key
 from embedder.store import Store
 
 EXAMPLES_PER_LABEL = 16
@@ -48,19 +46,12 @@ def label_passages(store: Store, names: Mapping[str, str]) -> None:
         store: with `settled_queries`; gets passages and qrels.
         names: what a label is called; without a name it is written as words.
     """
-    labels = [
-        label
-        for (label,) in store.all("""
+    found = store.all("""
         SELECT DISTINCT unnest(labels) AS label FROM settled_queries WHERE split = 'train' ORDER BY label""")
-    ]
-    texts = called(labels, names)
-    rows = [
-        (label, "", text, key(text), "", 0, nth) for nth, (label, text) in enumerate(zip(labels, texts, strict=True))
-    ]
-    columns = zip(*rows, strict=True) if rows else [()] * len(TABLES["passages"])
-    schema = TABLES["passages"]
-    arrays = [pa.array(column, kind) for column, kind in zip(columns, schema.types, strict=True)]
-    store.put("passages", pa.Table.from_arrays(arrays, schema=schema))
+    labels = [label for (label,) in found]
+    for nth, (label, text) in enumerate(zip(labels, called(labels, names), strict=True)):
+        store.append("passages", (label, "", text, key(text), "", 0, nth), len(text))
+    store.flush()
     store.run("""
         INSERT INTO qrels SELECT query_id, label, 1.0, NULL, '', 0, 0
         FROM (SELECT query_id, unnest(labels) AS label FROM settled_queries)
@@ -77,7 +68,7 @@ def example_passages(store: Store) -> None:
         SELECT label, query_id FROM (SELECT unnest(labels) AS label, query_id FROM settled_queries WHERE split = 'train')
         QUALIFY row_number() OVER (PARTITION BY label ORDER BY sha256(query_id), query_id) <= {EXAMPLES_PER_LABEL}""")
     store.run("""
-        CREATE OR REPLACE TABLE passages AS SELECT q.query_id AS passage_id, '' AS title, text, key, file, row, nth
+        INSERT INTO passages SELECT q.query_id, '', text, key, file, row, nth
         FROM settled_queries s JOIN queries q ON q.nth = s.chosen
         WHERE s.query_id IN (SELECT query_id FROM examples)""")
     store.run("""

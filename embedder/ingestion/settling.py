@@ -41,10 +41,9 @@ class Settled:
         """Yield the rows of one of the tables of ingest, sorted by its key."""
         yield from self.store.batches(f"{_SELECT[table.name]} ORDER BY {', '.join(table.key)}")
 
-    def select(self, table: str, rest: str) -> pa.Table:
-        """Return what an SQL clause, or a SELECT without FROM, makes of one of the tables."""
-        columns, clause = (rest, "") if rest.startswith("SELECT") else ("SELECT *", rest)
-        return self.store.arrow(f"{columns} FROM ({_SELECT[table]}) {clause}")
+    def select(self, table: str, columns: str = "*", rest: str = "") -> pa.Table:
+        """Return columns of one of the tables, as SQL; `rest` follows the table's name."""
+        return self.store.arrow(f"SELECT {columns} FROM ({_SELECT[table]}) {rest}")
 
     def blocks(self, table: str, rows: int) -> Iterator[dict[str, list[str]]]:
         """Yield one of the tables in blocks of columns, sorted by its ids."""
@@ -85,7 +84,7 @@ def settle(source: Source, entry: Dataset, settings: Ingest, store: Store) -> Se
     if entry.labelled:
         labels.refuse_lonely(store)
         splits.divide(store, source.dev_share, None)
-        read |= _labels(store, entry, source.label_names)
+        read = _with_labels(store, entry, source.label_names, read)
     identity.settle_passages(store)
     merged = {"qrel": identity.settle_qrels(store), "given": identity.settle_given(store)}
     if not entry.labelled:
@@ -137,6 +136,8 @@ def notices(settled: Settled, entry: Dataset) -> Iterator[str]:
     splits_ = _counts(settled.report["queries_by_split"])
     if not splits_.get("dev"):
         yield "no dev query, so nothing to evaluate: name a split for dev, or set source.dev_share: 0.1"
+    if not entry.weight:
+        return
     if not splits_.get("train"):
         yield "no train query, so nothing to train: name a split for train, or set weight: 0"
     elif not settled.store.one(
@@ -163,15 +164,16 @@ def summary(report: Mapping[str, object]) -> str:
     return "; ".join([*said, f"left aside {aside:,} rows of other splits"] if aside else said)
 
 
-def _labels(store: Store, entry: Dataset, names: Mapping[str, str]) -> Counts:
-    """Make passages of labels; return how many passages and qrels there are to be settled."""
+def _with_labels(store: Store, entry: Dataset, names: Mapping[str, str], read: Counts) -> Counts:
+    """Make passages and qrels of labels; return how many of each kind there are to be settled."""
+    tables = {"passage": "passages", "qrel": "qrels"}
+    before = {kind: store.one(f"SELECT count(*) FROM {table}") for kind, table in tables.items()}
     if entry.label_mode == "label":
         labels.label_passages(store, names)
     else:
         labels.example_passages(store)
-    return {
-        kind: store.one(f"SELECT count(*) FROM {table}") for kind, table in (("passage", "passages"), ("qrel", "qrels"))
-    }
+    made = {kind: store.one(f"SELECT count(*) FROM {table}") - before[kind] for kind, table in tables.items()}
+    return read | {kind: read[kind] + made[kind] for kind in made}
 
 
 def _links(entry: Dataset) -> str | None:
@@ -186,7 +188,7 @@ def _refuse_unusable(store: Store, entry: Dataset) -> None:
     store.run(f"""
         CREATE OR REPLACE TABLE usable AS
         SELECT s.query_id, s.chosen, s.split, s.group_id, s.labels, CASE
-            WHEN s.labels IS NOT NULL THEN CASE WHEN len(s.labels) = 0 THEN 'no_label' END
+            WHEN {entry.labelled} THEN CASE WHEN coalesce(len(s.labels), 0) = 0 THEN 'no_label' END
             WHEN coalesce(judged, 0) = 0 THEN 'not_judged'
             WHEN {entry.task != "sts"} AND positives = 0 THEN 'no_positive' END AS reason
         FROM settled_queries s LEFT JOIN (

@@ -11,7 +11,7 @@ from embedder.errors import SourceError
 from embedder.ingestion.labels import EXAMPLES_PER_LABEL, called, readable
 from embedder.loaders import Source
 from tests import tables
-from tests.sources import Written, ingested, labelled
+from tests.sources import Written, ingested, labelled, records
 
 LABEL = tables.entry("classification")
 EXAMPLE = tables.entry("classification", label_mode="example")
@@ -149,3 +149,13 @@ def test_many_contradicting_texts_leave_the_others_whole() -> None:
     found = ingested(Source(rows, one_label=True), LABEL)
     texts = dict(zip(found.column("queries", "query_id"), found.column("queries", "text"), strict=True))
     assert texts == {f"q{i}": f"text {i}" for i in range(count) if i % 3}
+
+
+@pytest.mark.parametrize("entry", [LABEL, EXAMPLE], ids=["label", "example"])
+def test_a_source_without_labels_ends_in_one_error(entry: Any) -> None:  # noqa: ANN401 - a Dataset
+    """A source of queries and passages under a label task is refused for its labels, with counts that add up."""
+    rows = records({"a": "x", "b": "y"}, {"p": "z", "": "no id"}, [("a", "p", 1)])
+    found = ingested(rows, entry, check=False)
+    assert found.report["reject_reasons"]["query"] == {"no_label": 2}
+    with pytest.raises(SourceError, match="no query is left of 2 read"):
+        ingested(rows, entry)
