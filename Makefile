@@ -1,5 +1,6 @@
 # make repro   the whole pipeline on this machine, from nothing installed to the table of results
 # make test    ruff, mypy --strict and pytest in the same environment
+# make bench   benchmarks of this machine, about 20 minutes on 2 cores that do nothing else; writes benchmarks/results.md
 PYTHON ?= python3
 EXTRAS ?= cpu,dev
 VENV := .venv
@@ -7,7 +8,7 @@ VENV := .venv
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 export DVC_NO_ANALYTICS := 1
 
-.PHONY: repro test install results clean-data
+.PHONY: repro test bench install results clean-data
 
 repro: install
 	embedder check --params --quiet
@@ -20,6 +21,14 @@ test: install
 	ruff format --check .
 	mypy
 	pytest
+
+bench: install
+	@echo "# Results of make bench" > benchmarks/results.md
+	@for name in bm25 search encode mining; do \
+		echo "benchmarks/$$name.py" >&2; \
+		{ echo; python benchmarks/$$name.py; } >> benchmarks/results.md || exit 1; \
+	done
+	@cat benchmarks/results.md; echo "written to benchmarks/results.md" >&2
 
 results: install
 	embedder results

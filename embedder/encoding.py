@@ -1,13 +1,16 @@
-"""Texts to vectors: token ids, length-sorted batches, the check of a last-token model's ends."""
+"""Texts to vectors: token ids, batches, forward passes, the check of a last-token model's ends."""
 
-from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
+from itertools import chain
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from embedder.errors import StudentError
-from embedder.progress import track
+from embedder import padding
+from embedder.errors import ModelError
 
 if TYPE_CHECKING:
     import torch
@@ -16,7 +19,10 @@ if TYPE_CHECKING:
 # Few enough for the activations to stay in a CPU's cache, which takes a third off; a GPU wants many.
 _CPU_TOKENS = 2_048
 _GPU_TOKENS = 32_768
-_TOKENIZED_AT_ONCE = 4_096
+_TOKENIZED_AT_ONCE = 1_024
+
+Part = TypeVar("Part")
+Made = TypeVar("Made")
 
 
 def encode(
@@ -26,9 +32,13 @@ def encode(
     max_length: int | None = None,
     *,
     batch_tokens: int | None = None,
-    what: str = "encode: texts",
+    normalise: bool = True,
+    done: Callable[[int], None] | None = None,
 ) -> NDArray[np.float32]:
     """Encode `texts` without gradients; equal texts are encoded once.
+
+    On a CPU a text's vector is the same bit for bit, whatever other texts, order, batches and threads there are.
+    While the model computes, the next texts are tokenized.
 
     Args:
         model: any SentenceTransformer whose first module is a Transformer.
@@ -36,28 +46,34 @@ def encode(
         prompt: put before every text, and counted against `max_length`.
         max_length: in tokens, special ones included; None for the model's own.
         batch_tokens: the most tokens of a batch, padding included; None for what suits the device.
-        what: the words before the progress count.
+        normalise: whether every vector is scaled to length 1; else it is as the model's modules leave it.
+        done: is told how many more distinct texts are encoded.
 
     Returns:
-        [texts, dimensions] float32 vectors of length 1, in the order of `texts`; [0, 0] without texts.
+        [texts, dimensions] float32 vectors in the order of `texts`; [0, 0] without texts.
 
     Raises:
-        StudentError: a last-token model's tokenizer does not put its end token at the end.
+        ModelError: a last-token model's tokenizer does not put its end token at the end.
     """
     import torch
 
     if not texts:
         return np.empty((0, 0), dtype=np.float32)
-    distinct = {text: index for index, text in enumerate(dict.fromkeys(texts))}
-    ids = tokenize(model, list(distinct), prompt, max_length)
-    batches = list(_batches(ids, batch_tokens or _budget(model)))
     model.eval()
+    rows = {text: row for row, text in enumerate(dict.fromkeys(texts))}
+    read = partial(tokenize, model, prompt=prompt, max_length=max_length)
+    ids = chain.from_iterable(_ahead(read, _cut(list(rows), _TOKENIZED_AT_ONCE)))
+    layout = padding.of(model)
+    vectors = np.empty((len(rows), 0), dtype=np.float32)
     with torch.inference_mode():
-        tracked = track(batches, len(batches), what)
-        found = np.concatenate([_forward(model, [ids[i] for i in batch]).cpu().numpy() for batch in tracked])
-    vectors = np.empty_like(found)
-    vectors[np.concatenate(batches)] = found
-    return vectors[[distinct[text] for text in texts]]
+        for places, part in layout.batches(ids, batch_tokens or _budget(model)):
+            found = _forward(model, layout.features(part), normalise=normalise).cpu().numpy()
+            if not vectors.size:
+                vectors = np.empty((len(rows), found.shape[1]), dtype=np.float32)
+            vectors[places] = found
+            if done:
+                done(len(places))
+    return vectors if len(rows) == len(texts) else vectors[[rows[text] for text in texts]]
 
 
 def embed(
@@ -75,8 +91,10 @@ def embed(
     """
     import torch
 
+    pad = model.tokenizer.pad_token_id or 0
     batches = list(_batches(ids, batch_tokens or _budget(model)))
-    vectors = torch.cat([_forward(model, [ids[i] for i in batch]) for batch in batches])
+    parts = [[ids[i] for i in batch] for batch in batches]
+    vectors = torch.cat([_forward(model, padding.padded(part, max(map(len, part)), pad)) for part in parts])
     order = torch.as_tensor(np.argsort(np.concatenate(batches)), device=vectors.device)
     return vectors.index_select(0, order)
 
@@ -87,26 +105,43 @@ def tokenize(
     """Turn `texts`, each after `prompt`, into token ids cut to `max_length` (None: the model's own), specials included.
 
     Raises:
-        StudentError: a last-token model's tokenizer does not put its end token at the end.
+        ModelError: a last-token model's tokenizer does not put its end token at the end.
     """
     limit = min((one for one in (max_length, model.max_seq_length) if one), default=None)
     ids: list[list[int]] = []
-    for start in range(0, len(texts), _TOKENIZED_AT_ONCE):
-        part = [prompt + text for text in texts[start : start + _TOKENIZED_AT_ONCE]]
-        ids += model.tokenizer(part, truncation=limit is not None, max_length=limit)["input_ids"]
+    for part in _cut(texts, _TOKENIZED_AT_ONCE):
+        prompted = [prompt + text for text in part]
+        ids += model.tokenizer(prompted, truncation=limit is not None, max_length=limit)["input_ids"]
     if pooling(model) == "lasttoken":
         _check_ends(model, ids)
     return ids
 
 
 def pooling(model: "SentenceTransformer") -> str:
-    """The pooling mode as sentence-transformers calls it: cls, mean, lasttoken."""
+    """The pooling mode as sentence-transformers calls it: cls, mean, lasttoken, weightedmean."""
     modes = [str(module.pooling_mode) for module in model.children() if hasattr(module, "pooling_mode")]
     return modes[0] if modes else ""
 
 
 def _budget(model: "SentenceTransformer") -> int:
     return _CPU_TOKENS if model.device.type == "cpu" else _GPU_TOKENS
+
+
+def _cut(texts: Sequence[str], size: int) -> Iterator[Sequence[str]]:
+    return (texts[start : start + size] for start in range(0, len(texts), size))
+
+
+def _ahead(make: Callable[[Part], Made], parts: Iterable[Part]) -> Iterator[Made]:
+    """Yield `make` of each part in order; a thread makes the next one while the caller is busy with this one."""
+    with ThreadPoolExecutor(1) as thread:
+        waiting: Future[Made] | None = None
+        for part in parts:
+            made = thread.submit(make, part)
+            if waiting:
+                yield waiting.result()
+            waiting = made
+        if waiting:
+            yield waiting.result()
 
 
 def _batches(ids: Sequence[Sequence[int]], batch_tokens: int) -> Iterator[NDArray[np.int64]]:
@@ -120,32 +155,32 @@ def _batches(ids: Sequence[Sequence[int]], batch_tokens: int) -> Iterator[NDArra
             start = end
 
 
-def _forward(model: "SentenceTransformer", ids: Sequence[Sequence[int]]) -> "torch.Tensor":
-    """Run one padded pass.
+def _forward(model: "SentenceTransformer", features: dict[str, Any], *, normalise: bool = True) -> "torch.Tensor":
+    """Run one pass: [texts, dimensions] float32."""
+    from torch import is_tensor
+    from torch.nn.functional import normalize, pad
 
-    Padding stands on the right whatever the tokenizer says: pooling goes by the mask, and causal attention never looks
-    to the right.
-    """
-    import torch
-    from torch.nn.functional import normalize
-
-    width = max(len(one) for one in ids)
-    pad = model.tokenizer.pad_token_id or 0
-    padded = torch.tensor([[*one, *[pad] * (width - len(one))] for one in ids], device=model.device)
-    lengths = torch.tensor([len(one) for one in ids], device=model.device)
-    mask = (torch.arange(width, device=model.device) < lengths[:, None]).long()
-    vectors = model({"input_ids": padded, "attention_mask": mask})["sentence_embedding"]
-    return normalize(vectors.float(), dim=-1)
+    found = {key: value.to(model.device) if is_tensor(value) else value for key, value in features.items()}
+    count = 0
+    for module in model:
+        found = module(found)
+        if not count and "sentence_embedding" in found:
+            count = len(found["sentence_embedding"])
+            # What projects pooled vectors would round by their number, as attention does by the width.
+            found["sentence_embedding"] = pad(found["sentence_embedding"], (0, 0, 0, -count % padding.MULTIPLE))
+    vectors: torch.Tensor = found["sentence_embedding"][:count].float()
+    return normalize(vectors, dim=-1) if normalise else vectors
 
 
 def _check_ends(model: "SentenceTransformer", ids: Sequence[Sequence[int]]) -> None:
     """A last-token model reads its vector off the end token. Transformers 5 drops it where tokenizer.json lacks it."""
     tokenizer = model.tokenizer
+    # Some end with the padding token: Qwen3-Embedding.
     ends = {tokenizer.eos_token_id, tokenizer.pad_token_id} - {None}
     starts = {tokenizer.bos_token_id} - {None}
     for one in ids:
         if not one or one[-1] not in ends or (starts and one[0] not in starts):
-            raise StudentError(
+            raise ModelError(
                 f"the tokenizer of a last-token model made {_shown(one)} of a text, which must start with BOS "
                 f"{sorted(starts)} and end with EOS {sorted(ends)}; set add_eos: true in the model's entry"
             )

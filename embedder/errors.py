@@ -6,6 +6,7 @@ EmbedderError
 +-- TableError     a Parquet file is missing, or not what its schema says
 +-- TeacherError   a teacher cannot score
 +-- StudentError   a student cannot be built, loaded, trained or saved
++-- ModelError     a pretrained model cannot be had, loaded, or is not what its entry says
 
 Whatever is not an EmbedderError is a fault of this program and keeps its traceback.
 """
@@ -36,6 +37,10 @@ class TeacherError(EmbedderError):
 
 class StudentError(EmbedderError):
     """A student cannot be built, loaded, trained or saved."""
+
+
+class ModelError(EmbedderError):
+    """A pretrained model cannot be had, loaded, or is not what its entry says."""
 
 
 def unknown(kind: str, name: str, choices: Iterable[str]) -> str:

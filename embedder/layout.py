@@ -7,6 +7,7 @@ PIPELINE = Path("dvc.yaml")
 LOCK = Path("requirements.lock")
 DATA = Path("data")
 CACHE = DATA / "cache"
+VECTORS = CACHE / "vectors"
 MODELS = Path("models")
 
 # In an order in which each finds what it reads.

@@ -1,8 +1,7 @@
 """Mining: a teacher's scores become a run of bounded depth, and the judged passages' scores and ranks."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 import pyarrow as pa
@@ -12,12 +11,17 @@ from numpy.typing import NDArray
 from embedder import schemas
 from embedder.params.models import Dataset
 from embedder.progress import track
-from embedder.teachers import Block, Queries, Teacher
+from embedder.ranking import Always, Ints, Judgements, Ranked, rank, scored_queries, wanted
+from embedder.teachers import Queries, Teacher
 
-Ints = NDArray[np.int64]
 
-Always = Literal["nothing", "judged", "everything"]
-"""What a run holds whatever its depth."""
+@dataclass(frozen=True)
+class Mined:
+    """The tables of a dataset's mining; `members` of a fusion alone."""
+
+    run: pa.Table
+    judged: pa.Table
+    members: pa.Table | None
 
 
 def always_kept(entry: Dataset) -> Always:
@@ -25,107 +29,6 @@ def always_kept(entry: Dataset) -> Always:
     if entry.label_mode == "label":
         return "everything"
     return "judged" if entry.task == "reranking" else "nothing"
-
-
-@dataclass(frozen=True)
-class Judgements:
-    """The judged passages of one query, as indices into the corpus, in ascending order."""
-
-    passages: Ints
-    relevance: NDArray[np.float32]
-
-    def positives(self, positive_at: float) -> Ints:
-        """Return the passages whose relevance is at least `positive_at`."""
-        return self.passages[self.relevance >= np.float32(positive_at)]
-
-
-@dataclass(frozen=True)
-class Scored:
-    """The scores of one query: `passages` ascending; every other passage has the score `floor`, -inf for unknown."""
-
-    passages: Ints
-    scores: NDArray[np.float32]
-    floor: np.float32
-    corpus: int
-
-    def of(self, passages: Ints) -> NDArray[np.float32]:
-        """Return the scores of any passages of the corpus."""
-        at = np.searchsorted(self.passages, passages)
-        stored = at < len(self.passages)
-        stored[stored] = self.passages[at[stored]] == passages[stored]
-        scores = np.full(len(passages), self.floor, dtype=np.float32)
-        scores[stored] = self.scores[at[stored]]
-        return scores
-
-    def rank_of(self, passage: int) -> int:
-        """Return the rank of a passage among all of the corpus: best score first, ties by passage_id."""
-        score = self.of(np.array([passage]))[0]
-        better = int((self.scores > score).sum()) + int(((self.scores == score) & (self.passages < passage)).sum())
-        if score > self.floor:
-            return better + 1
-        earlier = passage - int((self.passages < passage).sum())
-        return better + earlier + 1
-
-    def best(self, most: int) -> Ints:
-        """Return at least the `most` best passages (fewer where fewer are stored), best first, ties by passage_id."""
-        chosen = np.arange(len(self.scores))
-        if len(chosen) > most:
-            chosen = np.flatnonzero(self.scores >= np.partition(self.scores, -most)[-most])
-        order = np.lexsort((self.passages[chosen], -self.scores[chosen]))
-        return self.passages[chosen][order]
-
-    def everything(self) -> "Scored":
-        """Return the same scores with no passage left to the floor, unless nobody knows their scores."""
-        if np.isneginf(self.floor):
-            return self
-        passages = np.arange(self.corpus)
-        return Scored(passages, self.of(passages), np.float32(-np.inf), self.corpus)
-
-
-@dataclass(frozen=True)
-class Ranked:
-    """One query's part of the run and of the judged table; a judged rank of 0 lies beyond depth, -inf is no score."""
-
-    passages: Ints
-    ranks: Ints
-    scores: NDArray[np.float32]
-    judged_scores: NDArray[np.float32]
-    judged_ranks: Ints
-
-
-def rank(scored: Scored, judged: Judgements, positive_at: float, depth: int, always: Always) -> Ranked:
-    """Keep of one query `depth` non-positives and every positive above the last of them, and what is `always` kept.
-
-    A passage without a score has no rank and is never kept.
-    """
-    positives = judged.positives(positive_at)
-    if always == "everything":
-        scored, depth = scored.everything(), scored.corpus
-    best = scored.best(depth + len(positives))
-    others = ~np.isin(best, positives)
-    passages = best[np.cumsum(others) - others < depth]
-    ranks = np.arange(1, len(passages) + 1)
-    at = {passage: position for position, passage in enumerate(passages.tolist(), 1)}
-    judged_scores = scored.of(judged.passages)
-    judged_ranks = np.array([at.get(passage, 0) for passage in judged.passages.tolist()], dtype=np.int64)
-    if always == "judged":
-        deeper = judged.passages[(judged_ranks == 0) & ~np.isneginf(judged_scores)]
-        deep_ranks = np.array([scored.rank_of(passage) for passage in deeper.tolist()], dtype=np.int64)
-        passages, ranks = np.append(passages, deeper), np.append(ranks, deep_ranks)
-    return Ranked(passages, ranks, scored.of(passages), judged_scores, judged_ranks)
-
-
-def scored_queries(block: Block, corpus: int) -> list[Scored]:
-    """Cut a teacher's block into its queries, passages in ascending order, what is not above the floor left out."""
-    out = []
-    for i, floor in enumerate(block.floor):
-        part = slice(int(block.indptr[i]), int(block.indptr[i + 1]))
-        passages, scores = block.passages[part].astype(np.int64), block.scores[part]
-        above = scores > floor
-        passages, scores = passages[above], scores[above]
-        order = np.argsort(passages)
-        out.append(Scored(passages[order], scores[order], floor, corpus))
-    return out
 
 
 def minable(queries: pa.Table, qrels: pa.Table, positive_at: float) -> pa.Table:
@@ -142,9 +45,9 @@ def mine(
     qrels: pa.Table,
     entry: Dataset,
     depth: int,
-    made_by: dict[str, str],
+    name: str,
     what: str,
-) -> tuple[pa.Table, pa.Table]:
+) -> Mined:
     """Rank the corpus for every query.
 
     Args:
@@ -154,22 +57,48 @@ def mine(
         qrels: the judgements, of other queries too.
         entry: the dataset's entry.
         depth: how many non-positives a run keeps.
-        made_by: what the tables say of themselves, see `schemas.metadata`.
+        name: what the teacher is called.
         what: the words before the count in the progress line.
-
-    Returns:
-        The tables `run` and `judged`.
     """
-    query_ids = queries["query_id"].to_pylist()
+    query_ids, corpus, always = queries["query_id"].to_pylist(), len(passage_ids), always_kept(entry)
     judgements = judgements_of(query_ids, passage_ids, qrels)
-    blocks = teacher.score(Queries(query_ids, queries["text"].to_pylist()))
-    scores = (one for block in blocks for one in scored_queries(block, len(passage_ids)))
-    always = always_kept(entry)
+    most = np.array([wanted(one, entry.positive_at, depth, always, corpus) for one in judgements], dtype=np.int64)
+    judged = [one.passages for one in judgements]
+    texts = queries["text"].to_pylist()
+    blocks = teacher.score(
+        Queries(query_ids, texts, most, judged, deep=always == "judged", everything=always == "everything")
+    )
+    scores = (one for block in blocks for one in scored_queries(block, corpus))
     ranked = [
-        rank(scored, judged, entry.positive_at, depth, always)
-        for scored, judged in zip(track(scores, len(query_ids), what), judgements, strict=True)
+        rank(scored, judgement, entry.positive_at, depth, always)
+        for scored, judgement in zip(track(scores, len(query_ids), what), judgements, strict=True)
     ]
-    return _run(query_ids, passage_ids, ranked, made_by), _judged(query_ids, passage_ids, judgements, ranked, made_by)
+    # Known only now: a teacher of several members builds them one after the other.
+    made_by = {"teacher": name, "revision": teacher.revision, "depth": str(depth)}
+    rows = _rows(query_ids, passage_ids, [one.passages for one in ranked])
+    run = rows | {"rank": _flat([one.ranks for one in ranked]), "score": _floats([one.scores for one in ranked])}
+    return Mined(
+        schemas.build(schemas.RUN, run, made_by),
+        _judged(query_ids, passage_ids, judgements, ranked, made_by),
+        _members(rows, ranked, made_by),
+    )
+
+
+def mine_report(queries: pa.Table, asked: pa.Table, passages: int, mined: Mined) -> dict[str, object]:
+    """Count what was mined of a dataset's queries, and what the run holds."""
+    dev = queries["split"].to_pylist().count("dev")
+    counts: dict[str, object] = {
+        "queries": {"dev": dev, "no_positive": queries.num_rows - dev - asked.num_rows, "mined": asked.num_rows},
+        "passages": passages,
+        "run_rows": mined.run.num_rows,
+        "judged_rows": mined.judged.num_rows,
+        "judged_beyond_depth": mined.judged.column("rank").null_count,
+        "judged_without_score": mined.judged.column("score").null_count,
+    }
+    if mined.members is not None:
+        counted = pc.value_counts(mined.members["member"]).to_pylist()
+        counts["members"] = {row["values"]: row["counts"] for row in counted}
+    return counts
 
 
 def judgements_of(query_ids: Sequence[str], passage_ids: Sequence[str], qrels: pa.Table) -> list[Judgements]:
@@ -186,18 +115,6 @@ def judgements_of(query_ids: Sequence[str], passage_ids: Sequence[str], qrels: p
     ]
 
 
-def _run(
-    query_ids: Sequence[str], passage_ids: Sequence[str], ranked: Sequence[Ranked], metadata: dict[str, str]
-) -> pa.Table:
-    columns = {
-        "query_id": _repeat(query_ids, [len(one.passages) for one in ranked]),
-        "rank": _join([one.ranks for one in ranked]),
-        "passage_id": pa.array(passage_ids, pa.string()).take(_join([one.passages for one in ranked])),
-        "score": pa.array(np.concatenate([one.scores for one in ranked]) if ranked else [], pa.float32()),
-    }
-    return schemas.build(schemas.RUN, columns, metadata)
-
-
 def _judged(
     query_ids: Sequence[str],
     passage_ids: Sequence[str],
@@ -206,22 +123,45 @@ def _judged(
     metadata: dict[str, str],
 ) -> pa.Table:
     ranks = np.concatenate([one.judged_ranks for one in ranked]) if ranked else np.empty(0, np.int64)
-    scores = np.concatenate([one.judged_scores for one in ranked]) if ranked else np.empty(0, np.float32)
-    columns = {
-        "query_id": _repeat(query_ids, [len(one.passages) for one in judgements]),
-        "passage_id": pa.array(passage_ids, pa.string()).take(_join([one.passages for one in judgements])),
-        "relevance": pa.array(
-            np.concatenate([one.relevance for one in judgements]) if judgements else [], pa.float32()
-        ),
+    scores = _floats([one.judged_scores for one in ranked])
+    columns = _rows(query_ids, passage_ids, [one.passages for one in judgements]) | {
+        "relevance": _floats([one.relevance for one in judgements]),
         "score": pa.array(scores, pa.float32(), mask=np.isneginf(scores)),
         "rank": pa.array(ranks, pa.int32(), mask=ranks == 0),
     }
     return schemas.build(schemas.JUDGED, columns, metadata)
 
 
-def _repeat(names: Sequence[str], counts: Sequence[int]) -> pa.Array:
-    return pa.array(names, pa.string()).take(pa.array(np.repeat(np.arange(len(names)), counts), pa.int64()))
+def _members(rows: dict[str, pa.Array], ranked: Sequence[Ranked], metadata: dict[str, str]) -> pa.Table | None:
+    """Which teachers of a fusion proposed each row of its run, and where each had it."""
+    names = sorted({name for one in ranked for name in one.members})
+    if not names:
+        return None
+    parts = []
+    for name in names:
+        ranks = np.concatenate([one.members[name].ranks for one in ranked])
+        proposed = np.flatnonzero(ranks)
+        columns = {column: values.take(pa.array(proposed)) for column, values in rows.items()}
+        columns["member"] = pa.array([name] * len(proposed), pa.string())
+        columns["rank"] = pa.array(ranks[proposed], pa.int32())
+        columns["score"] = pa.array(_floats([one.members[name].scores for one in ranked])[proposed], pa.float32())
+        parts.append(pa.table(columns))
+    return schemas.build(schemas.MEMBERS, pa.concat_tables(parts), metadata)
 
 
-def _join(parts: Sequence[Ints]) -> pa.Array:
-    return pa.array(np.concatenate(parts) if parts else [], pa.int64())
+def _rows(query_ids: Sequence[str], passage_ids: Sequence[str], parts: Sequence[Ints]) -> dict[str, pa.Array]:
+    """The query_id and passage_id columns of one part a query, passages given as indices."""
+    counts = [len(part) for part in parts]
+    queries = pa.array(np.repeat(np.arange(len(query_ids)), counts), pa.int64())
+    return {
+        "query_id": pa.array(query_ids, pa.string()).take(queries),
+        "passage_id": pa.array(passage_ids, pa.string()).take(_flat(parts)),
+    }
+
+
+def _flat(parts: Iterable[Ints]) -> pa.Array:
+    return pa.array(np.concatenate([np.empty(0, np.int64), *parts]), pa.int64())
+
+
+def _floats(parts: Iterable[NDArray[np.float32]]) -> NDArray[np.float32]:
+    return np.concatenate([np.empty(0, np.float32), *parts])

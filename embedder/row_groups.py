@@ -1,13 +1,14 @@
-"""Parquet tables written in a stream: bounded memory, and bytes that don't depend on where batches end."""
+"""Parquet tables written and read in a stream: bounded memory, and bytes that don't depend on where batches end."""
 
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from embedder import schemas
+from embedder.errors import TableError
 
 STEP = 1024
 MAX_ROWS = 64 * STEP
@@ -45,3 +46,19 @@ def row_groups(table: schemas.Table, batches: Iterable[pa.RecordBatch]) -> Itera
                 waiting, taken = waiting.slice(taken), 0
     if waiting.num_rows:
         yield waiting.combine_chunks()
+
+
+def read(path: Path, table: schemas.Table, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
+    """Read some columns batch by batch, checked against the table's schema first.
+
+    Raises:
+        TableError: the file is missing or unreadable, or breaks the schema.
+    """
+    try:
+        with pq.ParquetFile(path) as file:
+            schemas.check(table, file.schema_arrow.empty_table(), str(path))
+            yield from file.iter_batches(STEP, columns=list(columns))
+    except FileNotFoundError as error:
+        raise TableError(f"{path}: no such table; run the stage that writes it (dvc repro)") from error
+    except (pa.ArrowInvalid, OSError) as error:
+        raise TableError(f"{path}: not a readable Parquet file ({error}); delete it and run its stage again") from error

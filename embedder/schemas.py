@@ -3,6 +3,7 @@
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import reduce
 from pathlib import Path
 
 import pyarrow as pa
@@ -82,6 +83,15 @@ GIVEN = _table(
     pa.field("score", pa.float32()),
 )
 RUN = _table("run", "query_id rank", *_RUN)
+# Of a fusion: which teachers proposed each row of the run, and the rank and score each gave it.
+MEMBERS = _table(
+    "members",
+    "query_id passage_id member",
+    *_ID,
+    ("member", pa.string()),
+    ("rank", pa.int32()),
+    ("score", pa.float32()),
+)
 JUDGED = _table(
     "judged",
     "query_id passage_id",
@@ -176,13 +186,13 @@ def conform(table: Table, columns: Mapping[str, object] | pa.Table) -> pa.Table:
     _check_names(table, list(columns), "the table to write")
     arrays = [_column(table, field, columns[field.name]) for field in table.schema]
     data = pa.Table.from_arrays(arrays, schema=table.schema)
-    _check(table, data, "the table to write")
+    check(table, data, "the table to write")
     return data
 
 
 def write(path: Path, table: Table, data: pa.Table) -> None:
     """Write what `build` made, whole or not at all, in bytes that depend on nothing but rows and metadata."""
-    _check(table, data, str(path))
+    check(table, data, str(path))
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
@@ -204,7 +214,7 @@ def read(path: Path, table: Table, expect: Mapping[str, str] | None = None) -> p
         raise TableError(f"{path}: no such table; run the stage that writes it (dvc repro)") from error
     except (pa.ArrowInvalid, OSError) as error:
         raise TableError(f"{path}: not a readable Parquet file ({error}); delete it and run its stage again") from error
-    _check(table, data, str(path))
+    check(table, data, str(path))
     made = metadata(data)
     for key, value in (expect or {}).items():
         if made.get(key) != value:
@@ -255,7 +265,8 @@ def _family(kind: pa.DataType) -> str:
     return "number" if pa.types.is_integer(kind) or pa.types.is_floating(kind) else str(kind)
 
 
-def _check(table: Table, data: pa.Table, where: str) -> None:
+def check(table: Table, data: pa.Table, where: str) -> None:
+    """Raise a TableError where `data` is not of the declared schema, or null where it may not be."""
     _check_names(table, data.column_names, where)
     for field in table.schema:
         column = data.column(field.name)
@@ -278,11 +289,11 @@ def _check_names(table: Table, names: list[str], where: str) -> None:
 
 
 def _check_key(table: Table, data: pa.Table) -> None:
-    if not table.unique:
+    """Rows are sorted by the key, so keys that repeat are neighbours."""
+    if not table.unique or data.num_rows < 2:  # noqa: PLR2004 - one row repeats nothing
         return
-    counts = data.group_by(list(table.key)).aggregate([([], "count_all")])
-    twice = counts.filter(pc.greater(counts.column("count_all"), 1))
-    if twice.num_rows:
-        raise TableError(
-            f"table '{table.name}': {twice.num_rows} keys repeat, one is {twice.select(table.key).to_pylist()[0]}"
-        )
+    equal = [pc.equal(data[name].slice(1), data[name].slice(0, data.num_rows - 1)) for name in table.key]
+    twice = pc.indices_nonzero(reduce(pc.and_, equal))
+    if len(twice):
+        first = data.select(table.key).slice(twice[0].as_py(), 1).to_pylist()[0]
+        raise TableError(f"table '{table.name}': {len(twice)} keys repeat, one is {first}")

@@ -1,48 +1,48 @@
 """Rank the corpus for every training query with the teacher."""
 
-from embedder.cli.stage import Dataset, stage_app
+from embedder.cli.stage import Dataset, DryRun, stage_app
 
 
-def mine(dataset: Dataset) -> None:
+def mine(dataset: Dataset, dry_run: DryRun = False) -> None:  # noqa: FBT002 - a flag
     """Rank the corpus for every training query of DATASET with the teacher."""
     from embedder import files, layout, mining, schemas, teachers
     from embedder.errors import TeacherError
     from embedder.params.load import dataset_of, load
-    from embedder.texts import passage_text
+    from embedder.passages import PassageTexts, passage_ids
 
     params = load()
     entry = dataset_of(params, dataset)
-    queries, corpus, qrels = schemas.read_ingested(dataset)
+    queries = schemas.read(layout.table("ingest", dataset, "queries"), schemas.QUERIES)
+    qrels = schemas.read(layout.table("ingest", dataset, "qrels"), schemas.QRELS)
     asked = mining.minable(queries, qrels, entry.positive_at)
-    columns = corpus.to_pydict()
-    texts = [passage_text(*pair) for pair in zip(columns["title"], columns["text"], strict=True)]
-    given = layout.table("ingest", dataset, "given")
-    passages = teachers.Corpus(columns["passage_id"], texts, entry.language, given if given.exists() else None)
+    path, given = layout.table("ingest", dataset, "corpus"), layout.table("ingest", dataset, "given")
+    passages = teachers.Corpus(
+        passage_ids(path),
+        PassageTexts(path),
+        entry.language,
+        given if given.exists() else None,
+        entry.instruction,
+        entry.instruct_passages,
+    )
+    if dry_run:
+        from embedder.cli.estimate import print_estimates
+
+        print_estimates(dataset, params, entry, asked["text"].to_pylist(), passages.texts)
+        return
     try:
-        teacher = teachers.build(params.teachers[params.teacher], passages)
+        teacher = teachers.build(params.teachers[params.teacher], passages, params.runtime)
+        what = f"mine {dataset}: queries"
+        mined = mining.mine(teacher, asked, passages.ids, qrels, entry, params.mine.depth, params.teacher, what)
     except TeacherError as error:
         raise TeacherError(f"datasets.{dataset}: {error}") from error
-    made_by = {"teacher": params.teacher, "revision": teacher.revision, "depth": str(params.mine.depth)}
-    what = f"mine {dataset}: queries"
-    run, judged = mining.mine(teacher, asked, passages.ids, qrels, entry, params.mine.depth, made_by, what)
-    dev = queries["split"].to_pylist().count("dev")
-    report = made_by | {
-        "queries": {
-            "dev": dev,
-            "no_positive": queries.num_rows - dev - asked.num_rows,
-            "mined": asked.num_rows,
-        },
-        "passages": corpus.num_rows,
-        "run_rows": run.num_rows,
-        "judged_rows": judged.num_rows,
-        "judged_beyond_depth": judged.column("rank").null_count,
-        "judged_without_score": judged.column("score").null_count,
-    }
     with files.replacing(layout.folder("mine", dataset)) as folder:
-        schemas.write(folder / "run.parquet", schemas.RUN, run)
-        schemas.write(folder / "judged.parquet", schemas.JUDGED, judged)
-        files.write_json(folder / "report.json", report)
-    print(f"mine {dataset}: {asked.num_rows:,} queries, {run.num_rows:,} rows by {params.teacher}")
+        schemas.write(folder / "run.parquet", schemas.RUN, mined.run)
+        schemas.write(folder / "judged.parquet", schemas.JUDGED, mined.judged)
+        if mined.members is not None:
+            schemas.write(folder / "members.parquet", schemas.MEMBERS, mined.members)
+        counts = mining.mine_report(queries, asked, len(passages.ids), mined)
+        files.write_json(folder / "report.json", {**schemas.metadata(mined.run), **counts, "scoring": teacher.report()})
+    print(f"mine {dataset}: {asked.num_rows:,} queries, {mined.run.num_rows:,} rows by {params.teacher}")
 
 
 app = stage_app(mine)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from embedder import devices
-from embedder.params.models import Runtime
+from embedder.params.runtime import Runtime
 from embedder.students import build_base, load_student
 from tests import training_sets
 

@@ -75,6 +75,40 @@ def make_mistral(folder: Path) -> Path:
     return folder
 
 
+def make_adapter(base: Path, folder: Path) -> Path:
+    """Write an adapter of the model in `base`, random in both of its matrices."""
+    import torch
+    from peft import LoraConfig, get_peft_model
+    from transformers import AutoModel
+
+    config = LoraConfig(r=2, lora_alpha=4, target_modules="all-linear", task_type="FEATURE_EXTRACTION")
+    torch.manual_seed(1)
+    adapted = get_peft_model(AutoModel.from_pretrained(base), config)
+    for name, weight in adapted.named_parameters():
+        if "lora_B" in name:
+            torch.nn.init.normal_(weight.data, std=0.5)
+    adapted.save_pretrained(str(folder), save_embedding_layers=False)
+    return folder
+
+
+def make_projected(folder: Path) -> Path:
+    """Write a sentence-transformers folder of a BERT, mean pooling, two Dense modules and Normalize."""
+    from sentence_transformers import SentenceTransformer
+    from sentence_transformers.sentence_transformer.modules import Dense, Normalize, Pooling, Transformer
+    from torch import nn
+
+    transformer = Transformer(str(make_bert(folder / "bert")))
+    dense = [Dense(16, 24, bias=False, activation_function=nn.Identity()), Dense(24, 8)]
+    model = SentenceTransformer(modules=[transformer, Pooling(16, "mean"), *dense, Normalize()], device="cpu")
+    model.save(str(folder / "model"), create_model_card=False)
+    return folder / "model"
+
+
+def adapter(folder: Path) -> dict[str, str]:
+    """Return the entry of a local adapter, pinned by its content."""
+    return {"name": str(folder), "revision": content_hash(file_hashes(folder))}
+
+
 def options(folder: Path, **changes: object) -> students_model.Options:
     """Return the entry of a local model, pinned by its content."""
     written = {
@@ -89,5 +123,6 @@ def options(folder: Path, **changes: object) -> students_model.Options:
         "normalise": True,
         "max_length": 32,
         "add_eos": False,
+        "adapter": None,
     }
     return students_model.Options.model_validate(written | changes)

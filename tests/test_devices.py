@@ -1,11 +1,13 @@
 """Where and how reproducibly torch runs."""
 
+from pathlib import Path
+
 import pytest
 import torch
 
-from embedder.devices import configure, reproducible, resolve
+from embedder.devices import bfloat16_flag, configure, reproducible, resolve
 from embedder.errors import ParamsError
-from embedder.params.models import Runtime
+from embedder.params.runtime import Runtime
 
 
 def test_auto_is_a_device_of_this_machine() -> None:
@@ -42,3 +44,18 @@ def test_a_reproducible_block_draws_the_same_and_leaves_no_trace() -> None:
         torch.testing.assert_close(torch.rand(2), first)
     assert not torch.are_deterministic_algorithms_enabled()
     torch.testing.assert_close(torch.rand(2), expected)
+
+
+@pytest.mark.parametrize(
+    ("flags", "flag"),
+    [
+        ("fpu avx512_bf16 amx_bf16 amx_tile", "amx_bf16"),
+        ("fpu avx512_bf16", "avx512_bf16"),
+        ("fpu avx2", None),
+    ],
+)
+def test_a_cpus_flags_tell_of_bfloat16(flags: str, flag: str | None, tmp_path: Path) -> None:
+    """Whether a CPU multiplies bfloat16 is read from its flags, the fastest unit named; unknown is no."""
+    (tmp_path / "cpuinfo").write_text(f"processor\t: 0\nflags\t\t: {flags}\n")
+    assert bfloat16_flag(tmp_path / "cpuinfo") == flag
+    assert bfloat16_flag(tmp_path / "none") is None

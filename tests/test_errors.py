@@ -22,7 +22,9 @@ def test_unknown_lists_all_when_nothing_is_close(choices: list[str], hint: str) 
     assert unknown("stage", "zzz", choices) == f"unknown stage 'zzz'; {hint}"
 
 
-@pytest.mark.parametrize("name", ["ParamsError", "SourceError", "TableError", "TeacherError", "StudentError"])
+@pytest.mark.parametrize(
+    "name", ["ParamsError", "SourceError", "TableError", "TeacherError", "StudentError", "ModelError"]
+)
 def test_every_error_is_an_embedder_error(name: str) -> None:
     """Every kind of user's mistake is an EmbedderError, which the stage frame turns into one line."""
     assert issubclass(getattr(errors, name), EmbedderError)

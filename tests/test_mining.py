@@ -1,6 +1,6 @@
 """Tests of embedder.mining against a ranking by brute force."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from embedder import schemas
-from embedder.mining import Always, judgements_of, minable, mine
+from embedder.mining import judgements_of, minable, mine
+from embedder.ranking import Always
 from embedder.teachers import Block, Queries
 from tests import tables
 
@@ -24,6 +25,10 @@ class Made:
     floors: Sequence[float]
     block: int = 2
     revision: str = "0" * 40
+
+    def report(self) -> Mapping[str, object]:
+        """Say nothing."""
+        return {}
 
     def score(self, queries: Queries) -> Iterator[Block]:
         """Yield blocks of `block` queries; passages are stored in descending order, to be sorted by who reads them."""
@@ -82,17 +87,19 @@ def _mined(case: Case, always: Always) -> tuple[Rows, dict[tuple[str, str], tupl
     qrels = tables.qrels(
         (case.query_ids[q], case.passage_ids[p], grade) for q, row in enumerate(case.grades) for p, grade in row.items()
     )
-    run, judged = mine(
+    mined = mine(
         Made(case.scores, case.floors),
         tables.queries(dict.fromkeys(case.query_ids, "text")),
         case.passage_ids,
         qrels,
         tables.entry(_TASKS[always]),
         case.depth,
-        tables.MADE_BY,
+        "made-up",
         "mine",
     )
-    assert schemas.metadata(run) == schemas.metadata(judged) == tables.MADE_BY
+    run, judged = mined.run, mined.judged
+    assert mined.members is None
+    assert schemas.metadata(run) == schemas.metadata(judged) == tables.MADE_BY | {"depth": str(case.depth)}
     rows = [(r["query_id"], r["rank"], r["passage_id"], r["score"]) for r in run.to_pylist()]
     facts = {(r["query_id"], r["passage_id"]): (r["relevance"], r["score"], r["rank"]) for r in judged.to_pylist()}
     return rows, facts
@@ -187,10 +194,10 @@ def test_no_queries_give_empty_tables() -> None:
         tables.qrels([]),
         tables.entry(),
         3,
-        tables.MADE_BY,
+        "made-up",
         "mine",
     )
-    assert [table.num_rows for table in found] == [0, 0]
+    assert [found.run.num_rows, found.judged.num_rows] == [0, 0]
 
 
 def test_a_teacher_that_skips_a_query_is_a_bug() -> None:
@@ -208,7 +215,7 @@ def test_a_teacher_that_skips_a_query_is_a_bug() -> None:
             tables.qrels([("q", "p", 1.0), ("r", "p", 1.0)]),
             tables.entry(),
             3,
-            tables.MADE_BY,
+            "made-up",
             "mine",
         )
 

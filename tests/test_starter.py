@@ -46,13 +46,13 @@ def test_every_stage_has_data_to_depend_on_and_the_version() -> None:
 
 
 def test_the_parameters_are_this_repositorys() -> None:
-    """Beside datasets, version and spare teachers, a project starts with the parameters of this repository."""
+    """Beside datasets, version and the reference of BM25, a project starts with the parameters of this repository."""
     short, whole = yaml(params(entry.example("x"))), yaml((repository.ROOT / "params.yaml").read_text(encoding="utf-8"))
     own = {"version", "datasets", "teachers"}
     assert {key: value for key, value in short.items() if key not in own} == {
         key: value for key, value in whole.items() if key not in own
     }
-    assert short["teachers"] == {name: whole["teachers"][name] for name in ("bm25", "given")}
+    assert short["teachers"] == {n: entry for n, entry in whole["teachers"].items() if n != "bm25-reference"}
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,12 @@ def check(
     ] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="Print nothing where all is well.")] = False,  # noqa: FBT002
     device: Annotated[bool, typer.Option("--device", help="Also ask torch what it would run on.")] = False,  # noqa: FBT002
+    cache: Annotated[  # noqa: FBT002
+        bool,
+        typer.Option(
+            "--cache", help="Also verify every stored vector; remove the damaged, and those of models no teacher names."
+        ),
+    ] = False,
 ) -> None:
     """Check that the pipeline can run here; exit with 1 if something is wrong, with 2 if params.yaml is."""
     from embedder.params.load import load
@@ -30,13 +36,13 @@ def check(
 
             print(resolved(loaded), end="")
         return
-    found = list(_checks(loaded, device=device))
+    found = list(_checks(loaded, device=device, cache=cache))
     _print(one for one in found if not quiet or one.level != "ok")
     if any(one.level == "error" for one in found):
         raise typer.Exit(1)
 
 
-def _checks(params: "Params", *, device: bool) -> "Iterator[Check]":
+def _checks(params: "Params", *, device: bool, cache: bool) -> "Iterator[Check]":
     import sys
     from pathlib import Path
 
@@ -63,6 +69,10 @@ def _checks(params: "Params", *, device: bool) -> "Iterator[Check]":
     yield workspace.disk(layout.DATA)
     if device:
         yield torch_device(params.runtime)
+    if cache:
+        from embedder.checks.vectors import revisions, vectors
+
+        yield from vectors(layout.VECTORS, revisions(params))
 
 
 def _print(found: "Iterable[Check]") -> None:

@@ -5,6 +5,7 @@ import typer
 from embedder.cli.audit import audit
 from embedder.cli.check import check
 from embedder.cli.init import init
+from embedder.cli.promote import promote
 from embedder.cli.prune import prune
 from embedder.cli.results import results
 from embedder.cli.show import show
@@ -18,7 +19,7 @@ def embedder() -> None:
     """Look at what the pipeline made, and check that it can run. The pipeline itself: dvc repro."""
 
 
-for command in (init, show, audit, check, prune, results):
+for command in (init, show, audit, check, promote, prune, results):
     app.command()(user_errors()(command))
 
 if __name__ == "__main__":

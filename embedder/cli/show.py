@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from embedder.inspection import Tables
 
 _ROWS = 20
+_MOVES = 5
 
 
 def show(
@@ -25,10 +26,22 @@ def show(
     ] = None,
     limit: Annotated[
         int | None,
-        typer.Option(min=1, help=f"The most candidates: of each query all, of a verdict {_ROWS}.", show_default=False),
+        typer.Option(
+            min=1,
+            help=f"The most candidates: of each query all, of a verdict {_ROWS}; of --against, queries: {_MOVES}.",
+            show_default=False,
+        ),
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Fixes what is drawn.")] = 0,
     full: Annotated[bool, typer.Option("--full", help="Print texts and ids whole.")] = False,  # noqa: FBT002 - a flag
+    against: Annotated[
+        str | None,
+        typer.Option(
+            help="Show how runs and negatives moved since this git revision or DVC experiment.",
+            metavar="REV",
+            show_default=False,
+        ),
+    ] = None,
 ) -> None:
     """Show mined queries of DATASET: their positives, and candidates with rank, score, margin and verdict."""
     from embedder.cli import query_view
@@ -41,6 +54,13 @@ def show(
         raise EmbedderError("--query and --random exclude each other; give one")
     positive_at = dataset_of(load(), dataset).positive_at
     wanted = None if verdict is None else require_verdict(verdict)
+    if against is not None:
+        if (query, random, verdict) != (None, None, None):
+            raise EmbedderError(
+                "--against compares all queries; of the other options it takes --limit and --full alone"
+            )
+        _show_moves(dataset, against, positive_at, limit or _MOVES, full=full)
+        return
     out, tables = console(), Tables(dataset)
     if wanted is not None and query is None and random is None:
         _show_verdict(out, tables, wanted, positive_at, limit or _ROWS, seed, full=full)
@@ -50,6 +70,19 @@ def show(
     for mined in tables.inspect(ids, positive_at):
         shown = [found for found in mined.candidates if wanted in {None, found.verdict}]
         query_view.print_query(out, mined, shown[:limit], full=full)
+
+
+def _show_moves(dataset: str, revision: str, positive_at: float, most: int, *, full: bool) -> None:
+    """Print what moved between a revision and the workspace."""
+    from embedder import comparison, snapshots
+    from embedder.cli import comparison_view
+    from embedder.cli.terminal import console
+
+    before, after = snapshots.at(revision, dataset), snapshots.workspace(dataset)
+    found = comparison.compare(before.mined(), after.mined(), positive_at, most)
+    out = console()
+    comparison_view.print_comparison(out, before, after, found)
+    comparison_view.print_moves(out, before, after, found, full=full)
 
 
 def _show_verdict(

@@ -13,9 +13,12 @@ from embedder.evaluation.rankers import Encoder, Side, Vectors
 from embedder.evaluation.suite import Reader
 from embedder.params.load import student_of
 from embedder.params.models import Dataset, Params, Student
+from embedder.progress import meter
 from embedder.prompts import prompts
 
 if TYPE_CHECKING:
+    from sentence_transformers import SentenceTransformer
+
     from embedder.students import StudentOptions
 
 EncodeTexts = Callable[[Sequence[str], str, int], Vectors]
@@ -78,19 +81,24 @@ def reader(encode: EncodeTexts, student: Student) -> Reader:
 
 
 def _base(student: Student, device: str) -> Reader:
-    from embedder import encoding
     from embedder.students import load_student
 
     model = load_student(student.model, layout.BASE, device)
-    return reader(partial(encoding.encode, model, what="evaluate: texts by base"), student)
+    return reader(partial(_encode, model, "base"), student)
 
 
 def _tuned(student: Student, device: str) -> Reader:
     from sentence_transformers import SentenceTransformer
 
-    from embedder import encoding
-
     if not layout.MODEL.is_dir():
         raise StudentError(f"{layout.MODEL}: there is no tuned model; run the stage finetune first (dvc repro)")
     model = SentenceTransformer(str(layout.MODEL), device=device)
-    return reader(partial(encoding.encode, model, what="evaluate: texts by tuned"), student)
+    return reader(partial(_encode, model, "tuned"), student)
+
+
+def _encode(model: "SentenceTransformer", name: str, texts: Sequence[str], prompt: str, max_length: int) -> Vectors:
+    """Encode distinct texts."""
+    from embedder import encoding
+
+    with meter(len(texts), f"evaluate: texts by {name}") as shown:
+        return encoding.encode(model, texts, prompt, max_length, done=shown.more)

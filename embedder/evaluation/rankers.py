@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from embedder import search
 from embedder.evaluation.dev import DevSet, Ints
-from embedder.mining import Scored, scored_queries
+from embedder.ranking import Scored, scored_queries
 from embedder.teachers import Corpus, Queries, Teacher
 
 Vectors = NDArray[np.float32]
@@ -59,7 +59,7 @@ class Lexical:
         """Rank what the teacher retrieves."""
         out = np.full((len(dev.dev.texts), k), -1, dtype=np.int64)
         for row, scored in enumerate(self._score(dev)):
-            best = scored.best(k)[:k]
+            best = scored.best(k)[0][:k]
             out[row, : len(best)] = best
         return out
 
@@ -72,6 +72,6 @@ class Lexical:
         return out
 
     def _score(self, dev: DevSet) -> Iterator[Scored]:
-        teacher = self._build(Corpus(dev.passage_ids, dev.passages, dev.language, None))
+        teacher = self._build(Corpus(dev.passage_ids, dev.passages, dev.language))
         for block in teacher.score(Queries(dev.dev.query_ids, dev.dev.texts)):
             yield from scored_queries(block, len(dev.passages))

@@ -15,6 +15,9 @@ from embedder.errors import ParamsError, unknown
 from embedder.params.base import describe
 from embedder.params.models import Dataset, Filter, Params, Student
 
+_LEXICAL = ("bm25", "bm25-reference")
+_ON_SCORES = ("max_score", "min_score", "absolute_margin", "relative_margin")
+
 
 def load(path: Path = layout.PARAMS) -> Params:
     """Read and check all of `path`.
@@ -23,7 +26,24 @@ def load(path: Path = layout.PARAMS) -> Params:
         ParamsError: the file is missing, no YAML 1.2, holds an anchor, or its sections are wrong or disagree; the
             message names the key, and the close one where a name is unknown.
     """
-    content = _read(path)
+    return parse(read(path), path)
+
+
+def read(path: Path = layout.PARAMS) -> str:
+    """Read the text of `path`, line ends as they are.
+
+    Raises:
+        ParamsError: the file is missing, or not UTF-8.
+    """
+    try:
+        return path.read_bytes().decode()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ParamsError(f"{path}: cannot be read ({error}); run this in the folder that holds it") from error
+
+
+def parse(text: str, path: Path = layout.PARAMS) -> Params:
+    """Check the text of params.yaml as `load` does; `path` is what messages call it."""
+    content = _content(text, path)
     try:
         params = Params.model_validate(content)
     except ValidationError as error:
@@ -57,11 +77,7 @@ def installed_version() -> str:
         raise ParamsError("embedder is not installed here; pip install it into this environment") from error
 
 
-def _read(path: Path) -> Mapping[str, Any]:
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ParamsError(f"{path}: cannot be read ({error}); run this in the folder that holds it") from error
+def _content(text: str, path: Path) -> Mapping[str, Any]:
     yaml = YAML(typ="safe", pure=True)
     try:
         for token in yaml.scan(text):
@@ -95,6 +111,8 @@ def _disagreements(params: Params) -> Iterator[str]:
         yield f"teacher: {unknown('teacher', params.teacher, params.teachers)}"
     if params.evaluate.lexical not in params.teachers:
         yield f"evaluate.lexical: {unknown('teacher', params.evaluate.lexical, params.teachers)}"
+    elif getattr(params.teachers[params.evaluate.lexical], "kind", "") not in _LEXICAL:
+        yield f"evaluate.lexical: '{params.evaluate.lexical}' is no BM25; name a teacher of kind {' or '.join(_LEXICAL)}"
     if params.student not in params.students:
         yield f"student: {unknown('student', params.student, params.students)}"
         return
@@ -107,6 +125,7 @@ def _disagreements(params: Params) -> Iterator[str]:
         yield from _window(params, name)
     yield from _shared_sources(params)
     yield from _given(params)
+    yield from _depth_of_teacher(params)
 
 
 def _given(params: Params) -> Iterator[str]:
@@ -120,6 +139,25 @@ def _given(params: Params) -> Iterator[str]:
         )
 
 
+def _depth_of_teacher(params: Params) -> Iterator[str]:
+    """A rescorer retrieves no more than it scores."""
+    top = getattr(params.teachers.get(params.teacher), "top", None)
+    if top is not None and top < params.mine.depth:
+        yield f"teachers.{params.teacher}.top: {top} is less than mine.depth {params.mine.depth}; raise it"
+
+
+def _scores(params: Params, name: str, rules: Filter) -> Iterator[str]:
+    """What a fusion gives is a place, not a similarity, so no bound on scores means anything."""
+    if getattr(params.teachers.get(params.teacher), "kind", "") != "fusion":
+        return
+    for rule in _ON_SCORES:
+        if getattr(rules, rule) is not None:
+            yield (
+                f"datasets.{name}: filter.{rule} bounds scores, and the fusion '{params.teacher}' has places only; set "
+                "it to null, or set another teacher"
+            )
+
+
 def _window(params: Params, name: str) -> Iterator[str]:
     section = "ingest"
     try:
@@ -131,6 +169,7 @@ def _window(params: Params, name: str) -> Iterator[str]:
         return
     if params.datasets[name].labelled:
         return
+    yield from _scores(params, name, rules)
     last = rules.max_rank or params.mine.depth
     if last > params.mine.depth:
         yield f"datasets.{name}: filter.max_rank {last} lies beyond mine.depth {params.mine.depth}; raise mine.depth"
@@ -153,4 +192,15 @@ def _shared_sources(params: Params) -> Iterator[str]:
             yield f"datasets.{name}.source: packages, versions and dev_share must be those of datasets.{first}"
 
 
-__all__ = ["Dataset", "Filter", "Params", "Student", "dataset_of", "installed_version", "load", "student_of"]
+__all__ = [
+    "Dataset",
+    "Filter",
+    "Params",
+    "Student",
+    "dataset_of",
+    "installed_version",
+    "load",
+    "parse",
+    "read",
+    "student_of",
+]

@@ -7,6 +7,7 @@ from pydantic import BeforeValidator, Field, SerializeAsAny, StringConstraints, 
 
 from embedder.loaders import LOADERS
 from embedder.params.base import Model, options
+from embedder.params.runtime import Runtime
 from embedder.students import STUDENTS
 from embedder.teachers import TEACHERS
 
@@ -180,14 +181,6 @@ class Evaluate(Model):
     bootstrap_samples: Annotated[int, Field(ge=100)]
     confidence: Annotated[float, Field(gt=0.5, lt=1)]
     seed: Seed
-
-
-class Runtime(Model):
-    """How a run is carried out. Tracked by no stage, so the only section with defaults."""
-
-    device: str = "auto"
-    threads: Positive | None = None
-    log_interval: Annotated[float, Field(gt=0)] = 10.0
 
 
 class Params(Model):

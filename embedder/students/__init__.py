@@ -54,7 +54,8 @@ class StudentModule(Protocol):
             folder: an existing folder.
 
         Raises:
-            StudentError: the base cannot be built, or is not what `options` say.
+            StudentError: the base cannot be built.
+            ModelError: a pretrained model is not what `options` say.
         """
         ...
 
@@ -63,7 +64,8 @@ class StudentModule(Protocol):
         """Load the base that `build_base` left in `folder`.
 
         Raises:
-            StudentError: it is missing, or not what `options` say.
+            StudentError: it is missing, or was built by other options.
+            ModelError: a pretrained model cannot be had, or is not what `options` say.
         """
         ...
 
@@ -82,7 +84,8 @@ def load_student(options: Model, base_folder: Path, device: str) -> "SentenceTra
         device: a torch device: "cpu", "cuda".
 
     Raises:
-        StudentError: the base is missing, or not what `options` say.
+        StudentError: the base is missing, or was built by other options.
+        ModelError: a pretrained model cannot be had, or is not what `options` say.
     """
     return _module(options).load(options, base_folder, device)
 

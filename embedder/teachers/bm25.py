@@ -5,13 +5,14 @@ queries are `counts [queries, words] @ scores [words, passages]`.
 """
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from embedder.params.base import Model
+from embedder.params.runtime import Runtime
 from embedder.teachers import Block, Corpus, Queries
 from embedder.teachers.tokens import Bm25Options, corpus_words, language_of, revision, tokenize
 
@@ -63,9 +64,14 @@ class Bm25:
             found.sort_indices()
             yield _block(found, (query_words @ self._absent).astype(np.float32))
 
+    def report(self) -> Mapping[str, object]:
+        """Return nothing: the options say it all."""
+        return {}
 
-def build(options: Model, corpus: Corpus) -> Bm25:
+
+def build(options: Model, corpus: Corpus, runtime: Runtime) -> Bm25:
     """Index `corpus`."""
+    del runtime
     if not isinstance(options, Options):
         raise TypeError(f"not options of bm25: {options!r}")
     return Bm25(options, corpus)

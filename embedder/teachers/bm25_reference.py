@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from pydantic import field_validator
 
 from embedder.params.base import Model
+from embedder.params.runtime import Runtime
 from embedder.teachers import Block, Corpus, Queries
 from embedder.teachers.tokens import Bm25Options, corpus_words, language_of, revision, tokenize
 
@@ -58,9 +59,14 @@ class Bm25Reference:
             floor = self._absent * sum(self._engine.idf.get(word) or 0.0 for word in words)
             yield _block(scores, floor)
 
+    def report(self) -> Mapping[str, object]:
+        """Return nothing: the options say it all."""
+        return {}
 
-def build(options: Model, corpus: Corpus) -> Bm25Reference:
+
+def build(options: Model, corpus: Corpus, runtime: Runtime) -> Bm25Reference:
     """Index `corpus`."""
+    del runtime
     if not isinstance(options, Options):
         raise TypeError(f"not options of bm25-reference: {options!r}")
     return Bm25Reference(options, corpus)

@@ -1,7 +1,7 @@
 """The run that came with the source: what somebody else mined, with the scores or the order it has there."""
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Literal
 
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from embedder import schemas
 from embedder.errors import TableError, TeacherError
 from embedder.params.base import Model
+from embedder.params.runtime import Runtime
 from embedder.teachers import Block, Corpus, Queries
 
 
@@ -51,14 +52,19 @@ class Given:
             return np.asarray(self._run["score"].to_numpy())
         return np.asarray(-self._run["rank"].to_numpy(), dtype=np.float32)
 
+    def report(self) -> Mapping[str, object]:
+        """Return nothing: the options say it all."""
+        return {}
 
-def build(options: Model, corpus: Corpus) -> Given:
+
+def build(options: Model, corpus: Corpus, runtime: Runtime) -> Given:
     """Read the run that came with the source.
 
     Raises:
         TeacherError: none did.
         TableError: it does not belong to the corpus.
     """
+    del runtime
     if not isinstance(options, Options):
         raise TypeError(f"not options of given: {options!r}")
     if corpus.given is None:

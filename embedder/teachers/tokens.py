@@ -5,7 +5,7 @@ import json
 import re
 import sys
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable
 from dataclasses import asdict, replace
 from functools import cache
 from importlib.metadata import version
@@ -46,7 +46,7 @@ def language_of(corpus: Corpus, options: Bm25Options) -> Language:
     )
 
 
-def tokenize(texts: Sequence[str], language: Language) -> list[list[str]]:
+def tokenize(texts: Collection[str], language: Language) -> list[list[str]]:
     """Return each text's words as BM25 counts them.
 
     Where no blanks tell words apart they are overlapping pairs of characters, which retrieve as well as the words of a
@@ -105,7 +105,7 @@ def _stemmer(name: str | None) -> object:
     return Stemmer.Stemmer(name)
 
 
-def _pairs(texts: Sequence[str]) -> list[list[str]]:
+def _pairs(texts: Iterable[str]) -> list[list[str]]:
     """Cut runs of characters into overlapping pairs; ASCII words, as they stand in such texts, stay whole."""
     from sklearn.feature_extraction.text import CountVectorizer
 

@@ -8,6 +8,8 @@ from typer.testing import CliRunner, Result
 
 from embedder.checks.check import Check, some
 from embedder.cli.main import app
+from embedder.vectors.locking import locked
+from embedder.vectors.store import Space
 from tests import project
 
 
@@ -122,3 +124,16 @@ def test_some_names_a_few() -> None:
     """Five names are told, more are counted."""
     assert some(list("abcde")) == "a, b, c, d, e"
     assert some(list("abcdefg"), "; ") == "a; b; c; d; e; and 2 more"
+
+
+def test_stored_vectors_are_verified_when_asked() -> None:
+    """--cache adds a line for each space of vectors; a store that another process holds ends with 1, untouched."""
+    made = Space(Path("data/cache/vectors"), {"model": "nobody's"}, "float32")
+    assert "vectors" not in levels(check())
+    with locked(Path("data/cache/vectors")):
+        held = check("--cache")
+    assert (held.exit_code, levels(held)["vectors"]) == (1, "error")
+    assert made.folder.exists()
+    done = check("--cache")
+    assert (done.exit_code, levels(done)["vectors"]) == (0, "ok")
+    assert not made.folder.exists()

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from embedder import languages, teachers
 from embedder.errors import TeacherError
 from embedder.params.base import Model
+from embedder.params.runtime import Runtime
 from embedder.teachers import Block, Corpus, Queries, bm25, bm25_reference
 from embedder.teachers.tokens import tokenize
 
@@ -176,7 +177,7 @@ def test_passages_without_blanks_are_found(kind: str) -> None:
 def test_options_of_another_teacher_are_a_bug() -> None:
     """A module handed another's options says so with a TypeError, which keeps its traceback."""
     with pytest.raises(TypeError, match="not options of bm25"):
-        bm25.build(_options("bm25-reference"), _corpus(CORPUS))
+        bm25.build(_options("bm25-reference"), _corpus(CORPUS), Runtime())
 
 
 _SCRIPT = """

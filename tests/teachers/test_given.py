@@ -16,6 +16,7 @@ from embedder.decontamination import Contaminated
 from embedder.errors import TableError, TeacherError
 from embedder.mining import mine
 from embedder.params.models import Dataset, Filter
+from embedder.params.runtime import Runtime
 from embedder.teachers import Corpus, Queries
 from embedder.teachers.bm25 import Options as Bm25
 from embedder.teachers.given import Options, build
@@ -63,7 +64,8 @@ def _mine(path: Path, entry: Dataset | None = None) -> tuple[pa.Table, pa.Table]
     qrels = tables.qrels([("q1", "p1", 1.0), ("q1", "n2", 0.0), ("q2", "p2", 1.0)])
     teacher = teachers.build(OPTIONS, _corpus(path))
     queries = tables.queries(QUERIES)
-    return mine(teacher, queries, sorted(PASSAGES), qrels, entry or tables.entry(), 9, tables.MADE_BY, "mine")
+    mined = mine(teacher, queries, sorted(PASSAGES), qrels, entry or tables.entry(), 9, "made-up", "mine")
+    return mined.run, mined.judged
 
 
 def _filter(run: pa.Table, judged: pa.Table, rules: Filter) -> tuple[pa.Table, dict[str, Any]]:
@@ -154,8 +156,8 @@ def test_one_positive_without_a_score_hides_the_lowest(tmp_path: Path) -> None:
     qrels = tables.qrels([("q1", "p1", 1.0), ("q1", "p2", 1.0)])
     queries = tables.queries({"q1": QUERIES["q1"]})
     teacher = teachers.build(OPTIONS, _corpus(path))
-    mined = mine(teacher, queries, sorted(PASSAGES), qrels, tables.entry(), 9, tables.MADE_BY, "mine")
-    found, _ = _filter(*mined, tables.rules())
+    mined = mine(teacher, queries, sorted(PASSAGES), qrels, tables.entry(), 9, "made-up", "mine")
+    found, _ = _filter(mined.run, mined.judged, tables.rules())
     assert found["positive_score"].null_count == found.num_rows == 5
 
 
@@ -221,7 +223,9 @@ def test_without_a_run_the_stage_says_what_to_do(capsys: pytest.CaptureFixture[s
 
 def test_queries_are_answered_in_the_order_asked(tmp_path: Path) -> None:
     """One entry a query in the order of the ids, none for a query of which nothing was given; unknown is -inf."""
-    (block,) = build(OPTIONS, _corpus(_table(tmp_path, RUN))).score(Queries(["q2", "nobody", "q1"], ["", "", ""]))
+    (block,) = teachers.build(OPTIONS, _corpus(_table(tmp_path, RUN))).score(
+        Queries(["q2", "nobody", "q1"], ["", "", ""])
+    )
     assert block.indptr.tolist() == [0, 1, 1, 6]
     assert [sorted(PASSAGES)[p] for p in block.passages] == ["n1", "n3", "n4", "p1", "n2", "n1"]
     assert np.isneginf(block.floor).all()
@@ -230,7 +234,7 @@ def test_queries_are_answered_in_the_order_asked(tmp_path: Path) -> None:
 def test_the_revision_is_the_tables_hash(tmp_path: Path) -> None:
     """The first 40 hex digits of the SHA-256 of the file."""
     path = _table(tmp_path, RUN)
-    assert build(OPTIONS, _corpus(path)).revision == hashlib.sha256(path.read_bytes()).hexdigest()[:40]
+    assert teachers.build(OPTIONS, _corpus(path)).revision == hashlib.sha256(path.read_bytes()).hexdigest()[:40]
 
 
 def test_a_source_without_a_run_is_one_line() -> None:
@@ -249,4 +253,4 @@ def test_options_of_another_teacher_are_a_bug() -> None:
     """A module handed another's options says so with a TypeError, which keeps its traceback."""
     other = Bm25(kind="bm25", method="lucene", k1=1.5, b=0.75, delta=0.5, stem=True, stop_words=True)
     with pytest.raises(TypeError, match="not options of given"):
-        build(other, _corpus(None))
+        build(other, _corpus(None), Runtime())

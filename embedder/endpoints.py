@@ -1,0 +1,197 @@
+"""A client of OpenAI-compatible endpoints: patient with a busy server, strict about what it answers."""
+
+import json
+import os
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from http.client import HTTPException, HTTPMessage
+from time import sleep
+from typing import IO, Annotated, Any
+from urllib.error import HTTPError
+from urllib.parse import urlsplit
+from urllib.request import HTTPRedirectHandler, Request, build_opener
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field, field_validator
+
+from embedder.errors import TeacherError
+from embedder.params.base import Model
+
+_BUSY = frozenset({408, 425, 429})
+_SERVER_ERROR = 500
+_FIRST_WAIT, _LONGEST_WAIT = 0.5, 60.0
+_LONGEST_ASKED = 600.0
+_LARGEST_ANSWER = 2**28
+_SHOWN = 200
+# How the keys of the large providers begin.
+_SECRET = re.compile(r"(?i)\b(sk-|hf_|gh[opsu]_|github_pat_|glpat-|xox[abp]-|AKIA|AIza|gsk_|Bearer\s)")
+_VARIABLE = re.compile(r"[A-Z_][A-Z0-9_]{0,63}")
+
+
+class EndpointOptions(Model):
+    """Where a model is served, and how patiently it is asked.
+
+    Attributes:
+        url: the base that paths are put behind: https://api.example.com/v1.
+        model: the name by which the server knows it.
+        revision: what pins it, as a server has no commits: a date, a hash, a version. Change it to ask again.
+        api_key_env: the environment variable that holds the key; null for none. The key itself stands nowhere.
+        concurrency: requests at a time.
+        timeout: seconds without an answer after which a request is given up.
+        retries: how often a request is repeated after a time-out, 429 or 5xx.
+    """
+
+    url: str
+    model: Annotated[str, Field(min_length=1)]
+    revision: Annotated[str, Field(min_length=1)]
+    api_key_env: str | None
+    concurrency: Annotated[int, Field(ge=1, le=64)]
+    timeout: Annotated[float, Field(gt=0)]
+    retries: Annotated[int, Field(ge=0, le=20)]
+
+    @field_validator("url")
+    @classmethod
+    def _address(cls, value: str) -> str:
+        parts = urlsplit(value)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise ValueError("is no address; write one such as https://api.example.com/v1")
+        if parts.username or parts.password or parts.query or parts.fragment:
+            raise ValueError("holds more than an address; keys go into an environment variable, see api_key_env")
+        return value.rstrip("/")
+
+    @field_validator("url", "model", "revision", "api_key_env")
+    @classmethod
+    def _no_secret(cls, value: str | None) -> str | None:
+        # What was written is not repeated: it would stand in logs.
+        if value and _SECRET.search(value):
+            raise ValueError("looks like a key; put it into an environment variable and name that in api_key_env")
+        return value
+
+    @field_validator("api_key_env")
+    @classmethod
+    def _variable(cls, value: str | None) -> str | None:
+        if value is not None and not _VARIABLE.fullmatch(value):
+            raise ValueError("is no name of an environment variable, such as OPENAI_API_KEY; never write the key here")
+        return value
+
+
+@dataclass(frozen=True)
+class Client:
+    """A server that is asked, by several threads if need be."""
+
+    options: EndpointOptions
+
+    def embeddings(self, texts: Sequence[str], dimensions: int) -> NDArray[np.float32]:
+        """Return the [texts, dimensions] vectors of `texts`.
+
+        Raises:
+            TeacherError: the server cannot be reached, refuses, or answers something else.
+        """
+        body = {"model": self.options.model, "input": list(texts), "encoding_format": "float"}
+        return _vectors(self.post("embeddings", body), len(texts), dimensions, self.options.url)
+
+    def post(self, path: str, body: Mapping[str, object]) -> Any:  # noqa: ANN401 - what JSON holds
+        """Send `body` to `path` below the base and return the answer's JSON.
+
+        A time-out, a lost connection, 429 and 5xx are tried again, after the time that the server asks for in
+        Retry-After, else after 0.5, 1, 2 ... seconds.
+
+        Raises:
+            TeacherError: the key is not in the environment, the server cannot be reached, refuses, redirects, or
+                answers no JSON.
+        """
+        key = self._key()
+        request = Request(f"{self.options.url}/{path}", json.dumps(body).encode(), _headers(key))  # noqa: S310 - checked
+        for attempt in range(self.options.retries + 1):
+            try:
+                with build_opener(_NoRedirect).open(request, timeout=self.options.timeout) as answer:
+                    return _json(answer.read(_LARGEST_ANSWER), self.options.url)
+            except HTTPError as error:
+                reason, wait = _refusal(error), _wait(error.headers.get("Retry-After"), attempt)
+                if not (error.code in _BUSY or error.code >= _SERVER_ERROR) or wait > _LONGEST_ASKED:
+                    break
+            except (OSError, HTTPException) as error:
+                reason, wait = str(error) or type(error).__name__, _wait(None, attempt)
+            if attempt < self.options.retries:
+                sleep(wait)
+        # Some servers repeat a key that they refuse.
+        reason = reason.replace(key, "[key]") if key else reason
+        raise TeacherError(
+            f"endpoint {self.options.url}: {reason} (attempt {attempt + 1} of {self.options.retries + 1}); "
+            "check url, model and key, or raise timeout and retries"
+        )
+
+    def _key(self) -> str:
+        name = self.options.api_key_env
+        key = os.environ.get(name, "").strip() if name else ""
+        if name and not key:
+            raise TeacherError(f"endpoint {self.options.url}: the environment has no {name}; set it to the key")
+        return key
+
+
+class _NoRedirect(HTTPRedirectHandler):
+    """Texts and the key go to the host that was named and to no other."""
+
+    def redirect_request(
+        self, req: Request, fp: IO[bytes], code: int, msg: str, headers: HTTPMessage, newurl: str
+    ) -> None:
+        """Follow nothing, so that the answer counts as a refusal."""
+
+
+def _headers(key: str) -> dict[str, str]:
+    headers = {"Content-Type": "application/json", "Accept": "application/json"}
+    return headers | {"Authorization": f"Bearer {key}"} if key else headers
+
+
+def _refusal(error: HTTPError) -> str:
+    with error:
+        said = error.read(_SHOWN).decode("utf-8", "replace")
+    where = f" to {urlsplit(error.headers['Location']).netloc}" if error.headers.get("Location") else ""
+    return f"answers {error.code} {error.reason}{where}: {' '.join(said.split()) or 'nothing else'}"
+
+
+def _wait(asked: str | None, attempt: int) -> float:
+    """Return how many seconds to wait: what the server asks for, as seconds or as a date, else twice as long each time."""
+    if asked is not None and asked.strip().isdecimal():
+        return float(asked)
+    try:
+        date = parsedate_to_datetime(asked or "")
+    except ValueError:
+        return min(_FIRST_WAIT * 2.0**attempt, _LONGEST_WAIT)
+    date = date if date.tzinfo else date.replace(tzinfo=UTC)
+    return max(0.0, (date - datetime.now(UTC)).total_seconds())
+
+
+def _json(answer: bytes, url: str) -> Any:  # noqa: ANN401 - what JSON holds
+    try:
+        return json.loads(answer)
+    except ValueError as error:
+        raise TeacherError(
+            f"endpoint {url}: answers no JSON but {_shown(answer.decode('utf-8', 'replace'))}"
+        ) from error
+
+
+def _vectors(answer: Any, texts: int, dimensions: int, url: str) -> NDArray[np.float32]:  # noqa: ANN401 - what JSON holds
+    """Take the vectors out of an answer, by the index that each says it has."""
+    try:
+        rows = {int(one["index"]): one["embedding"] for one in answer["data"]}
+        vectors = np.array([rows[i] for i in range(texts)], dtype=np.float32)
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
+        raise TeacherError(f"endpoint {url}: answers no vectors of {texts} texts but {_shown(answer)}") from error
+    if len(answer["data"]) != texts or vectors.shape != (texts, dimensions):
+        came = f"{len(answer['data'])} of {' x '.join(map(str, vectors.shape[1:]))} dimensions"
+        raise TeacherError(
+            f"endpoint {url}: answers {came}, not {texts} of {dimensions}; correct `dimensions` or `model`"
+        )
+    if not np.isfinite(vectors).all():
+        raise TeacherError(f"endpoint {url}: answers numbers that are not finite; ask another model")
+    return vectors
+
+
+def _shown(answer: object) -> str:
+    text = answer if isinstance(answer, str) else json.dumps(answer)
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."

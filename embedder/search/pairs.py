@@ -1,0 +1,53 @@
+"""Scores of single pairs: the same bits wherever a pair stands, which a matrix product does not promise."""
+
+from collections.abc import Iterable, Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+Vectors = NDArray[np.float32]
+Ints = NDArray[np.int64]
+Shard = tuple[Ints, Vectors]
+"""[m] places in the corpus, and [m, d] the vectors that stand there."""
+
+# So few that the rows gathered stay in a core's cache.
+_PAIRS = 512
+
+
+def pair_scores(
+    left: Vectors, right: Vectors, rows: NDArray[np.integer], columns: NDArray[np.integer]
+) -> NDArray[np.float32]:
+    """Return the inner products of the pairs (left[rows[i]], right[columns[i]]); equal pairs get equal bits."""
+    out = np.empty(len(rows), np.float32)
+    for start in range(0, len(rows), _PAIRS):
+        part = slice(start, start + _PAIRS)
+        # One dot product a pair. Adding 0 makes -0 and 0 the same bits.
+        np.vecdot(left[rows[part]], right[columns[part]], out=out[part])
+    return out + np.float32(0)
+
+
+def streamed_pair_scores(queries: Vectors, shards: Iterable[Shard], rows: Ints, places: Ints) -> NDArray[np.float32]:
+    """Return the scores of the pairs (queries[rows[i]], passage at places[i]) of a corpus that comes in shards.
+
+    Raises:
+        IndexError: a place is in no shard.
+    """
+    out = np.full(len(rows), np.nan, np.float32)
+    order = np.argsort(places, kind="stable")
+    for pairs, local, vectors in _pairs_of_shards(shards, places[order]):
+        out[order[pairs]] = pair_scores(queries, vectors, rows[order[pairs]], local)
+    if np.isnan(out).any():
+        raise IndexError(f"{int(np.isnan(out).sum())} pairs name places that no shard holds")
+    return out
+
+
+def _pairs_of_shards(shards: Iterable[Shard], places: Ints) -> Iterator[tuple[Ints, Ints, Vectors]]:
+    """Yield for each shard which of the sorted `places` it holds, where it holds them, and its vectors."""
+    for held, vectors in shards:
+        by_place = np.argsort(held)
+        sorted_held = held[by_place]
+        first, last = np.searchsorted(places, sorted_held, "left"), np.searchsorted(places, sorted_held, "right")
+        counts = last - first
+        starts = np.cumsum(counts) - counts
+        pairs = np.repeat(first - starts, counts) + np.arange(int(counts.sum()))
+        yield pairs, np.repeat(by_place, counts), vectors

@@ -1,0 +1,163 @@
+"""A model that reads queries and passages apart: vectors from the store, search by inner product."""
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import Annotated, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+
+from embedder import layout
+from embedder.errors import TeacherError
+from embedder.params.base import Model
+from embedder.params.runtime import Runtime
+from embedder.pretrained import Pretrained
+from embedder.prompts import prompts
+from embedder.search.engines import engine
+from embedder.search.ivf import InvertedFile, recall
+from embedder.search.pairs import Vectors
+from embedder.search.streamed import top_k
+from embedder.teachers import Block, Corpus, Queries
+from embedder.teachers.found import Find, Shards, block, pairs_of_best, with_judged
+from embedder.teachers.readings import Readings
+from embedder.vectors.keys import text_keys
+from embedder.vectors.locking import locked
+
+# Large enough for a product to run at the machine's peak, small enough to be forgotten beside a model.
+_SHARD_BYTES = 2**28
+_AGREE_ON = 100
+_QUERIES_SHARE = 8
+
+Positive = Annotated[int, Field(ge=1)]
+
+
+class Exact(Model):
+    """Every passage is compared with every query."""
+
+    kind: Literal["exact"]
+
+
+class Ivf(Model):
+    """Only the `probes` nearest of `lists` parts of the corpus are compared with a query.
+
+    Attributes:
+        lists: into how many the corpus is cut.
+        probes: how many of them are searched.
+        sample: on how many queries recall is measured against exact search.
+        min_recall: at less than this share of the exactly best passages the teacher is refused.
+    """
+
+    kind: Literal["ivf"]
+    lists: Positive
+    probes: Positive
+    sample: Positive
+    min_recall: Annotated[float, Field(gt=0, le=1)]
+
+
+class Options(Pretrained):
+    """A model, how it reads, and how its vectors are searched.
+
+    Attributes:
+        query_length: in tokens, prompt and special tokens included.
+        passage_length: the same of passages.
+        dimensions: of its vectors.
+        parameters: without embeddings; for estimates of time alone.
+        index: exact, or a part of the corpus.
+        agreement_sample: on how many passages a 16-bit dtype is compared with float32; 0 for none.
+    """
+
+    kind: Literal["dense"]
+    query_length: Annotated[int, Field(ge=8)]
+    passage_length: Annotated[int, Field(ge=8)]
+    dimensions: Positive
+    parameters: Positive
+    index: Annotated[Exact | Ivf, Field(discriminator="kind")]
+    agreement_sample: Annotated[int, Field(ge=0)]
+
+
+class Dense:
+    """One model over one corpus."""
+
+    def __init__(self, options: Options, corpus: Corpus, runtime: Runtime) -> None:
+        self._options, self._corpus, self._runtime = options, corpus, runtime
+        self._what = f"teacher '{options.name}'"
+        self._readings = Readings(options, runtime, self._what)
+        self._prompts = prompts(
+            options.query_prompt,
+            options.passage_prompt,
+            corpus.instruction,
+            instruct_passages=corpus.instruct_passages,
+        )
+        self._report: dict[str, object] = {"dimensions": options.dimensions}
+        adapter = options.adapter
+        self.revision = f"{options.revision}+{adapter.revision}" if adapter else options.revision
+
+    def score(self, queries: Queries) -> Iterator[Block]:
+        """Yield one block: of each query its best passages, and its judged ones."""
+        if not queries.ids:
+            return
+        with locked(layout.VECTORS):
+            vectors, shards = self._read(self._readings, queries.texts, self._corpus.texts)
+            if self._options.agreement_sample and self._options.dtype != "float32":
+                self._report["agreement"] = self._agreement(queries.texts)
+            best = pairs_of_best(queries.most, vectors, self._finder(vectors, shards, int(queries.most.max())))
+            found = with_judged(best, vectors, shards, queries)
+        yield block(found, len(queries.ids))
+
+    def report(self) -> Mapping[str, object]:
+        """Return the dimensions, the recall of an index that is not exact, the agreement of a 16-bit dtype."""
+        return self._report
+
+    def _read(self, readings: Readings, asked: Sequence[str], texts: Collection[str]) -> tuple[Vectors, Shards]:
+        """Return the vectors of queries, and what streams those of passages."""
+        options = self._options
+        queries = readings.fill(asked, self._prompts.query, options.query_length, f"{self._what}: queries")
+        passages = readings.fill(texts, self._prompts.passage, options.passage_length, f"{self._what}: passages")
+        for space in (queries, passages):
+            if space.dimensions != options.dimensions:
+                raise TeacherError(
+                    f"{self._what}: its vectors have {space.dimensions} dimensions, not {options.dimensions}; "
+                    "correct `dimensions` in its entry"
+                )
+        keys, rows = text_keys(texts), max(1, _SHARD_BYTES // (4 * options.dimensions))
+        return queries.vectors(text_keys(asked)), lambda: passages.shards(keys, rows)
+
+    def _finder(self, vectors: Vectors, shards: Shards, depth: int) -> Find:
+        """Return what searches: exactly, or in an inverted file whose recall is good enough."""
+        exact, index = engine(self._readings.device), self._options.index
+        if isinstance(index, Exact):
+            return lambda queries, k: top_k(queries, shards(), k, exact)
+        inverted = InvertedFile(shards, index.lists, len(self._corpus.texts))
+        sample = vectors[evenly(len(vectors), index.sample)]
+        measured = recall(inverted.top_k(sample, depth, index.probes)[0], top_k(sample, shards(), depth, exact)[0])
+        self._report["index"] = {"recall": round(measured, 6), "depth": depth, "queries": len(sample)}
+        if measured < index.min_recall:
+            raise TeacherError(
+                f"{self._what}: its index finds {measured:.4f} of the {depth} best passages, less than min_recall "
+                f"{index.min_recall}; raise `probes`, or set the index to exact"
+            )
+        return lambda queries, k: inverted.top_k(queries, k, index.probes)
+
+    def _agreement(self, asked: Sequence[str]) -> dict[str, object]:
+        """Compare with float32 on texts at even distances: the mean overlap of each query's best passages."""
+        wanted = set(evenly(len(self._corpus.texts), self._options.agreement_sample).tolist())
+        texts = [text for place, text in enumerate(self._corpus.texts) if place in wanted]
+        some = [asked[i] for i in evenly(len(asked), max(1, len(texts) // _QUERIES_SHARE))]
+        k, best = min(_AGREE_ON, len(texts)), []
+        for readings in (self._readings, Readings(self._options, self._runtime, self._what, "float32")):
+            vectors, shards = self._read(readings, some, texts)
+            best.append(top_k(vectors, shards(), k, engine(readings.device))[0])
+        said = {"passages": len(texts), "queries": len(some)}
+        return said | {f"top_{k}_overlap_with_float32": round(recall(*best), 6)}
+
+
+def build(options: Model, corpus: Corpus, runtime: Runtime) -> Dense:
+    """Make ready; models are loaded and texts read when scores are asked for."""
+    if not isinstance(options, Options):
+        raise TypeError(f"not options of dense: {options!r}")
+    return Dense(options, corpus, runtime)
+
+
+def evenly(size: int, most: int) -> NDArray[np.int64]:
+    """Return at most `most` places of `size` at even distances, ascending."""
+    return np.unique(np.linspace(0, size - 1, min(most, size)).astype(np.int64))

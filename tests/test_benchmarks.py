@@ -1,0 +1,77 @@
+"""Facts about the scripts in benchmarks/, each run at a tiny size."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+BENCHMARKS = Path(__file__).resolve().parents[1] / "benchmarks"
+SMALL = {
+    "search": "--trial --passages=3000 --queries=40 --dimensions=32 --k=10 --rounds=1 --few=8 --many=6000",
+    "encode": "--trial --texts=12 --layers=1 --rounds=1 --batch=8 --square=256",
+    "mining": "--trial --passages=400 --queries=40 --layers=1 --hidden=64",
+    "gpu": "--tiny --device=cpu --rounds=1",
+}
+
+
+def _printed(script: str, options: str) -> str:
+    """Run a script with few threads, for which a machine at work has room, and return what it prints."""
+    command = [sys.executable, str(BENCHMARKS / f"{script}.py"), *options.split()]
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    ran = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
+    assert ran.returncode == 0, ran.stderr
+    return ran.stdout
+
+
+def _tables(printed: str) -> list[list[list[str]]]:
+    """Return the cells of each Markdown table, heading first, whose rows are of one length."""
+    tables: list[list[list[str]]] = []
+    before = ""
+    for line in printed.splitlines():
+        if line.startswith("|"):
+            if not before.startswith("|"):
+                tables.append([])
+            tables[-1].append([cell.strip() for cell in line.strip().strip("|").split("|")])
+        before = line
+    assert all(len({len(row) for row in table}) == 1 for table in tables)
+    return [[table[0], *table[2:]] for table in tables]
+
+
+def test_every_arm_has_a_process_of_its_own_and_is_compared_with_ours() -> None:
+    """BM25's table has an arm a row, ours with ratios of 1, and all engines find the same passages."""
+    printed = _printed("bm25", "--passages=1500 --queries=40 --k=10 --slow-queries=4 --rounds=2")
+    ((heading, *rows),) = _tables(printed)
+    assert [row[0] for row in rows] == ["ours", "bm25s", "rank-bm25"]
+    ours, bm25s, _ = (dict(zip(heading, row, strict=True)) for row in rows)
+    assert (ours["time ratio"], ours["memory ratio"], ours["overlap"]) == ("1.00", "1.00", "1")
+    assert float(bm25s["overlap"]) > 0.95
+    assert "python benchmarks/bm25.py --passages 1500 --queries 40" in printed
+
+
+@pytest.mark.parametrize(
+    ("script", "rows", "said"),
+    [
+        ("search", [4, 4, 2], "Both of ours give the same places and bits of scores."),
+        ("encode", [4], "Cosine of default to ours in float32: mean 1.000000"),
+        ("mining", [5], "100.00% at 1 to 100"),
+        ("gpu", [3, 3, 2], "Both give the same places and bits of scores."),
+    ],
+)
+def test_a_script_prints_its_tables(script: str, rows: list[int], said: str) -> None:
+    """Each comparison is a table with a row an arm, and what is compared agrees."""
+    printed = _printed(script, SMALL[script])
+    assert said in printed
+    if script == "encode" and "in bfloat16" not in printed:
+        rows = [3]
+    assert [len(table) - 1 for table in _tables(printed)] == rows
+
+
+def test_what_fails_says_which_arm() -> None:
+    """A script whose arm fails ends with the arm's name and error, not with half a table."""
+    command = [sys.executable, str(BENCHMARKS / "bm25.py"), "--passages=0", "--queries=4", "--rounds=1"]
+    ran = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert ran.returncode == 1
+    assert ran.stderr.startswith("ours: failed")
+    assert ran.stdout == ""
