@@ -25,7 +25,17 @@ Result = dict[str, Any]
 """`seconds` and `peak_mb` of what was measured, and whatever else an arm has to say."""
 Arm = Callable[[Namespace], Result]
 
-_PACKAGES = ("torch", "faiss-cpu", "sentence-transformers", "transformers", "bm25s", "numba", "rank-bm25")
+_PACKAGES = (
+    "torch",
+    "faiss-cpu",
+    "faiss-gpu",
+    "flash-attn",
+    "sentence-transformers",
+    "transformers",
+    "bm25s",
+    "numba",
+    "rank-bm25",
+)
 # From here on no decimals are shown.
 _MANY = 1_000
 # macOS counts bytes, Linux kilobytes.
@@ -114,7 +124,7 @@ def machine() -> str:
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     bfloat16 = bfloat16_flag() or "no bfloat16 instructions"
-    packages = ", ".join(f"{name} {_version(name)}" for name in _PACKAGES)
+    packages = ", ".join(filter(None, map(_version, _PACKAGES)))
     return f"{_processor()}, {cores} cores ({bfloat16}), {memory:.0f} GiB; Python {python_version()}, {packages}."
 
 
@@ -152,10 +162,11 @@ def _shown(values: Sequence[float]) -> str:
 
 
 def _version(package: str) -> str:
+    """Return a package's name and version, nothing where it is not installed."""
     try:
-        return version(package)
+        return f"{package} {version(package)}"
     except PackageNotFoundError:
-        return "absent"
+        return ""
 
 
 def _processor() -> str:

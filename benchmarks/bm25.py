@@ -2,6 +2,7 @@
 
 import os
 from argparse import Namespace
+from importlib.util import find_spec
 from typing import Any
 
 import arms
@@ -12,6 +13,7 @@ _MEAN_WORDS = 60
 _QUERY_WORDS = 6
 _DISTINCT = 50_000
 _K1, _B = 1.5, 0.75
+_BACKEND = "numba" if find_spec("numba") else "numpy"
 
 
 def ours(asked: Namespace) -> arms.Result:
@@ -34,15 +36,12 @@ def ours(asked: Namespace) -> arms.Result:
 
 def bm25s(asked: Namespace) -> arms.Result:
     """Use bm25s at its best: numba where it is installed, one thread a core, compiled before the clock starts."""
-    from importlib.util import find_spec
-
     import bm25s as library
 
     passages, queries = _texts(asked)
-    backend = "numba" if find_spec("numba") else "numpy"
     words: dict[str, Any] = {"stopwords": None, "show_progress": False}
     with arms.measured() as indexing:
-        index = library.BM25(k1=_K1, b=_B, method="lucene", backend=backend)
+        index = library.BM25(k1=_K1, b=_B, method="lucene", backend=_BACKEND)
         index.index(library.tokenize(passages, **words), show_progress=False)
     search: dict[str, Any] = {"k": asked.k, "n_threads": os.cpu_count(), "show_progress": False}
     index.retrieve(library.tokenize(queries[:1], **words), **search)
@@ -78,7 +77,8 @@ def compare(asked: Namespace) -> None:
             one["per_second"] = asked.queries / one["seconds"]
             one["overlap"] = _overlap(best[name], best["ours"])
     print(arms.heading(f"BM25: best {asked.k} of {asked.passages:,} passages for {asked.queries:,} queries", asked))
-    print(f"Zipf words, {_MEAN_WORDS} a passage. Seconds are of the search, queries tokenized in it. ", end="")
+    print(f"Zipf words, {_MEAN_WORDS} a passage. Seconds are of the search, queries tokenized in it; ", end="")
+    print(f"bm25s has its {_BACKEND} backend and a thread a core. ", end="")
     print(
         f"rank-bm25 answered {min(asked.slow_queries, asked.queries)} queries; its seconds are extrapolated. ", end=""
     )

@@ -3,11 +3,12 @@
 from argparse import Namespace
 from pathlib import Path
 from statistics import median
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import arms
 import made_up
 import numpy as np
+from numpy.typing import NDArray
 
 from embedder.devices import bfloat16_flag
 
@@ -137,7 +138,7 @@ def _library_model(folder: Path, dtype: str) -> "SentenceTransformer":
     return SentenceTransformer(str(folder / "model"), device="cpu", model_kwargs=weights)
 
 
-def _done(asked: Namespace, name: str, found: arms.Result, vectors: Any) -> arms.Result:
+def _done(asked: Namespace, name: str, found: arms.Result, vectors: NDArray[np.float32]) -> arms.Result:
     np.save(asked.folder / f"{name}.npy", vectors)
     # One token a word, and the two at the ends; the model reads 512.
     tokens = sum(min(512, text.count(" ") + 3) for text in _texts(asked))

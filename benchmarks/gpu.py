@@ -8,6 +8,7 @@ import time
 from argparse import ArgumentParser, Namespace
 from collections.abc import Callable
 from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
@@ -180,7 +181,7 @@ def _peak(asked: Namespace) -> float:
         torch.mm(left, right, out=out)
         _wait(asked.device)
         times.append(time.perf_counter() - start)
-    return 2e-12 * asked.square**3 / median(times)
+    return 2e-12 * float(asked.square) ** 3 / median(times)
 
 
 def _timed(asked: Namespace, run: Callable[[], Any], warm: Callable[[], Any]) -> tuple[float, float, Any]:
@@ -217,10 +218,12 @@ def _attention(model: Any) -> str:  # noqa: ANN401 - the library's
 
 
 def _proposer(device: str) -> str:
-    import faiss
-
     if device == "cpu":
         return "faiss, tiles of bfloat16 where the CPU has it"
+    if not find_spec("faiss"):
+        return "torch"
+    import faiss
+
     return "faiss-gpu" if hasattr(faiss, "StandardGpuResources") else "torch"
 
 
