@@ -1,6 +1,6 @@
 # make repro   the whole pipeline on this machine, from nothing installed to the table of results
 # make test    ruff, mypy --strict and pytest in the same environment
-# make bench   benchmarks of this machine, about 20 minutes on 2 cores that do nothing else; writes benchmarks/results.md
+# make bench   benchmarks of this machine, 20 to 25 minutes on 2 cores that do nothing else; writes benchmarks/results.md
 PYTHON ?= python3
 EXTRAS ?= cpu,dev
 VENV := .venv

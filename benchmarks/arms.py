@@ -116,7 +116,8 @@ def table(results: Mapping[str, Sequence[Result]], reference: str, **columns: st
             f"{_ratio(ran, results[reference], 'peak_mb'):.2f}",
             *(_shown([one[key] for one in ran if key in one]) for key in columns),
         ])  # fmt: skip
-    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
+    said = f"Ratios are to {reference}, medians over {len(results[reference])} rounds in turn."
+    return "\n".join([*(f"| {' | '.join(cells)} |" for cells in lines), "", said])
 
 
 def machine() -> str:

@@ -84,7 +84,7 @@ def compare(asked: Namespace) -> None:
     )
     print("Overlap is of the best passages with ours; rank-bm25 has another IDF.\n")
     more = {"index_s": "index seconds", "per_second": "queries/s", "overlap": "overlap"}
-    print(arms.table(results, "ours", **more), "\n")
+    print(arms.table(results, "ours", **more), end="\n\n")
 
 
 def _texts(asked: Namespace) -> tuple[list[str], list[str]]:

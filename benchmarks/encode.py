@@ -92,7 +92,7 @@ def compare(asked: Namespace) -> None:
     )
     print(f"and padding not counted. Tuned: {_FAST}, batches of {asked.batch}, the best of {_BATCHES}.\n")
     more = {"texts_s": "texts/s", "tokens_s": "tokens/s", "share": "% of its dtype's peak"}
-    print(arms.table(results, f"ours, {_FAST}", **more), "\n")
+    print(arms.table(results, f"ours, {_FAST}", **more), end="\n\n")
     _agreement(asked)
 
 
@@ -194,5 +194,5 @@ ARMS: dict[str, arms.Arm] = {
 }
 
 if __name__ == "__main__":
-    numbers = {"texts": 600, "layers": 4, "rounds": 3, "batch": 0, "square": 4_096}
+    numbers = {"texts": 300, "layers": 4, "rounds": 3, "batch": 0, "square": 4_096}
     arms.main(ARMS, arms.parser(__doc__, **numbers).parse_args(), compare)

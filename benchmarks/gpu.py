@@ -147,14 +147,16 @@ def _model(asked: Namespace, kind: str, folder: Path) -> "SentenceTransformer":
 
     from embedder.pretrained.loading import attention
 
+    # Without types.
+    from_config: Any = AutoModel.from_config
     tokens = made_up.byte_tokenizer(folder) if kind == "mistral" else made_up.word_tokenizer(folder)
-    AutoModel.from_config(_config(kind, _TINY[kind], tokens)).save_pretrained(folder)
+    from_config(_config(kind, _TINY[kind], tokens)).save_pretrained(folder)
     named = {"attn_implementation": attention(asked.device, "bfloat16"), "dtype": torch.bfloat16}
     transformer = Transformer(str(folder), model_kwargs=named, processor_kwargs={"model_max_length": _LENGTH})
     torch.manual_seed(made_up.SEED)
     with torch.device(asked.device):
         shape = (_TINY if asked.tiny else _SHAPES)[kind]
-        transformer.model = AutoModel.from_config(_config(kind, shape, tokens), **named).eval()
+        transformer.model = from_config(_config(kind, shape, tokens), **named).eval()
     made_up.spread(transformer.model)
     # BGE reads its vector off the first token, which a random model fills with nearly the same for all texts.
     pooling = Pooling(transformer.get_embedding_dimension(), "lasttoken" if kind == "mistral" else "mean")

@@ -78,7 +78,7 @@ def compare(asked: Namespace) -> None:
     )
     print(f"but where 16 bit is said. Ours keeps {_TO} ranks a query, and every positive's; ", end="")
     print(f"mine_hard_negatives has range_min {_FROM}, range_max {_TO}, num_negatives {_NEGATIVES}.\n")
-    print(arms.table(results, "ours, empty cache"), "\n")
+    print(arms.table(results, "ours, empty cache"), end="\n\n")
     _agreement(asked)
 
 

@@ -99,7 +99,7 @@ def compare(asked: Namespace) -> None:
     for centres, said in ((0, "anywhere on the sphere"), (asked.centres, f"around {asked.centres} centres")):
         results = arms.in_turn(ARMS, list(ARMS)[:4], asked.rounds, asked, centres=centres)
         print(f"{asked.queries:,} queries, {asked.passages:,} passages, {said}:\n")
-        print(arms.table(results, "ours", gflops="GFLOP/s"), "\n")
+        print(arms.table(results, "ours", gflops="GFLOP/s"), end="\n\n")
         wrong += [f"{said}: {line}" for line in _check(asked)]
     wrong += _growth(asked)
     if wrong:
@@ -160,7 +160,7 @@ def _growth(asked: Namespace) -> list[str]:
             results[name].append(arms.once(ARMS, "stored", asked, **one))
     small, large = results
     print(f"{asked.few:,} queries against a store of vectors (float16), read in shards of 256 MiB:\n")
-    print(arms.table(results, small, gflops="GFLOP/s"), "\n")
+    print(arms.table(results, small, gflops="GFLOP/s"), end="\n\n")
     grown = max(one["peak_mb"] for one in results[large]) / max(one["peak_mb"] for one in results[small])
     print(f"Peak memory grows {grown:.2f} times, from {small} to {large}; {_ALLOWED_GROWTH} are allowed.\n")
     return [f"memory grows {grown:.2f} times"] if grown > _ALLOWED_GROWTH and not asked.trial else []

@@ -175,6 +175,10 @@ def _forward(model: "SentenceTransformer", features: dict[str, Any], *, normalis
 def _check_ends(model: "SentenceTransformer", ids: Sequence[Sequence[int]]) -> None:
     """A last-token model reads its vector off the end token. Transformers 5 drops it where tokenizer.json lacks it."""
     tokenizer = model.tokenizer
+    if tokenizer.eos_token_id is None:
+        raise ModelError(
+            "the tokenizer has no end token to read a vector off; pooling last_token does not fit this model"
+        )
     # Some end with the padding token: Qwen3-Embedding.
     ends = {tokenizer.eos_token_id, tokenizer.pad_token_id} - {None}
     starts = {tokenizer.bos_token_id} - {None}

@@ -26,9 +26,10 @@ _SERVER_ERROR = 500
 _FIRST_WAIT, _LONGEST_WAIT = 0.5, 60.0
 _LONGEST_ASKED = 600.0
 _LARGEST_ANSWER = 2**28
-_SHOWN = 200
+_SHOWN, _READ = 200, 2**16
 # How the keys of the large providers begin.
 _SECRET = re.compile(r"(?i)\b(sk-|hf_|gh[opsu]_|github_pat_|glpat-|xox[abp]-|AKIA|AIza|gsk_|Bearer\s)")
+_KEY = re.compile(r"[!-~]+")
 _VARIABLE = re.compile(r"[A-Z_][A-Z0-9_]{0,63}")
 
 
@@ -92,7 +93,7 @@ class Client:
             TeacherError: the server cannot be reached, refuses, or answers something else.
         """
         body = {"model": self.options.model, "input": list(texts), "encoding_format": "float"}
-        return _vectors(self.post("embeddings", body), len(texts), dimensions, self.options.url)
+        return _vectors(self.post("embeddings", body), (len(texts), dimensions), self.options.url, self._key())
 
     def post(self, path: str, body: Mapping[str, object]) -> Any:  # noqa: ANN401 - what JSON holds
         """Send `body` to `path` below the base and return the answer's JSON.
@@ -101,27 +102,25 @@ class Client:
         Retry-After, else after 0.5, 1, 2 ... seconds.
 
         Raises:
-            TeacherError: the key is not in the environment, the server cannot be reached, refuses, redirects, or
-                answers no JSON.
+            TeacherError: the environment has no key, or none that can be sent; the server cannot be reached, refuses,
+                redirects, or answers no JSON.
         """
         key = self._key()
         request = Request(f"{self.options.url}/{path}", json.dumps(body).encode(), _headers(key))  # noqa: S310 - checked
         for attempt in range(self.options.retries + 1):
             try:
                 with build_opener(_NoRedirect).open(request, timeout=self.options.timeout) as answer:
-                    return _json(answer.read(_LARGEST_ANSWER), self.options.url)
+                    return _json(answer.read(_LARGEST_ANSWER), self.options.url, key)
             except HTTPError as error:
-                reason, wait = _refusal(error), _wait(error.headers.get("Retry-After"), attempt)
+                reason, wait = _refusal(error, key), _wait(error.headers.get("Retry-After"), attempt)
                 if not (error.code in _BUSY or error.code >= _SERVER_ERROR) or wait > _LONGEST_ASKED:
                     break
             except (OSError, HTTPException) as error:
                 reason, wait = str(error) or type(error).__name__, _wait(None, attempt)
             if attempt < self.options.retries:
                 sleep(wait)
-        # Some servers repeat a key that they refuse.
-        reason = reason.replace(key, "[key]") if key else reason
         raise TeacherError(
-            f"endpoint {self.options.url}: {reason} (attempt {attempt + 1} of {self.options.retries + 1}); "
+            f"endpoint {self.options.url}: {_hidden(reason, key)} (attempt {attempt + 1} of {self.options.retries + 1}); "
             "check url, model and key, or raise timeout and retries"
         )
 
@@ -130,6 +129,12 @@ class Client:
         key = os.environ.get(name, "").strip() if name else ""
         if name and not key:
             raise TeacherError(f"endpoint {self.options.url}: the environment has no {name}; set it to the key")
+        if key and not _KEY.fullmatch(key):
+            # Sent as it is, it would be quoted in the error of a header.
+            raise TeacherError(
+                f"endpoint {self.options.url}: {name} holds a space, a line break, or what is no ASCII; "
+                "set it to the key alone"
+            )
         return key
 
 
@@ -147,11 +152,14 @@ def _headers(key: str) -> dict[str, str]:
     return headers | {"Authorization": f"Bearer {key}"} if key else headers
 
 
-def _refusal(error: HTTPError) -> str:
-    with error:
-        said = error.read(_SHOWN).decode("utf-8", "replace")
+def _refusal(error: HTTPError, key: str) -> str:
+    try:
+        with error:
+            said = _shown(" ".join(error.read(_READ).decode("utf-8", "replace").split()), key)
+    except (OSError, HTTPException):
+        said = ""
     where = f" to {urlsplit(error.headers['Location']).netloc}" if error.headers.get("Location") else ""
-    return f"answers {error.code} {error.reason}{where}: {' '.join(said.split()) or 'nothing else'}"
+    return f"answers {error.code} {error.reason}{where}: {said or 'nothing else'}"
 
 
 def _wait(asked: str | None, attempt: int) -> float:
@@ -166,23 +174,24 @@ def _wait(asked: str | None, attempt: int) -> float:
     return max(0.0, (date - datetime.now(UTC)).total_seconds())
 
 
-def _json(answer: bytes, url: str) -> Any:  # noqa: ANN401 - what JSON holds
+def _json(answer: bytes, url: str, key: str) -> Any:  # noqa: ANN401 - what JSON holds
     try:
         return json.loads(answer)
     except ValueError as error:
         raise TeacherError(
-            f"endpoint {url}: answers no JSON but {_shown(answer.decode('utf-8', 'replace'))}"
+            f"endpoint {url}: answers no JSON but {_shown(answer.decode('utf-8', 'replace'), key)}"
         ) from error
 
 
-def _vectors(answer: Any, texts: int, dimensions: int, url: str) -> NDArray[np.float32]:  # noqa: ANN401 - what JSON holds
-    """Take the vectors out of an answer, by the index that each says it has."""
+def _vectors(answer: Any, wanted: tuple[int, int], url: str, key: str) -> NDArray[np.float32]:  # noqa: ANN401 - what JSON holds
+    """Take the `wanted` [texts, dimensions] vectors out of an answer, by the index that each says it has."""
+    texts, dimensions = wanted
     try:
         rows = {int(one["index"]): one["embedding"] for one in answer["data"]}
         vectors = np.array([rows[i] for i in range(texts)], dtype=np.float32)
     except (KeyError, TypeError, ValueError, OverflowError) as error:
-        raise TeacherError(f"endpoint {url}: answers no vectors of {texts} texts but {_shown(answer)}") from error
-    if len(answer["data"]) != texts or vectors.shape != (texts, dimensions):
+        raise TeacherError(f"endpoint {url}: answers no vectors of {texts} texts but {_shown(answer, key)}") from error
+    if len(answer["data"]) != texts or vectors.shape != wanted:
         came = f"{len(answer['data'])} of {' x '.join(map(str, vectors.shape[1:]))} dimensions"
         raise TeacherError(
             f"endpoint {url}: answers {came}, not {texts} of {dimensions}; correct `dimensions` or `model`"
@@ -192,6 +201,11 @@ def _vectors(answer: Any, texts: int, dimensions: int, url: str) -> NDArray[np.f
     return vectors
 
 
-def _shown(answer: object) -> str:
-    text = answer if isinstance(answer, str) else json.dumps(answer)
+def _shown(answer: object, key: str) -> str:
+    text = _hidden(answer if isinstance(answer, str) else json.dumps(answer), key)
     return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
+
+
+def _hidden(text: str, key: str) -> str:
+    """Some servers repeat a key that they refuse."""
+    return text.replace(key, "[key]") if key else text

@@ -17,11 +17,12 @@ from embedder.teachers import Queries, Teacher
 
 @dataclass(frozen=True)
 class Mined:
-    """The tables of a dataset's mining; `members` of a fusion alone."""
+    """The tables of a dataset's mining, `members` of a fusion alone; and how many queries fall short of the depth."""
 
     run: pa.Table
     judged: pa.Table
     members: pa.Table | None
+    short: int
 
 
 def always_kept(entry: Dataset) -> Always:
@@ -47,6 +48,7 @@ def mine(
     depth: int,
     name: str,
     what: str,
+    interval: float = 10.0,
 ) -> Mined:
     """Rank the corpus for every query.
 
@@ -59,6 +61,7 @@ def mine(
         depth: how many non-positives a run keeps.
         name: what the teacher is called.
         what: the words before the count in the progress line.
+        interval: seconds between two of these lines.
     """
     query_ids, corpus, always = queries["query_id"].to_pylist(), len(passage_ids), always_kept(entry)
     judgements = judgements_of(query_ids, passage_ids, qrels)
@@ -71,7 +74,7 @@ def mine(
     scores = (one for block in blocks for one in scored_queries(block, corpus))
     ranked = [
         rank(scored, judgement, entry.positive_at, depth, always)
-        for scored, judgement in zip(track(scores, len(query_ids), what), judgements, strict=True)
+        for scored, judgement in zip(track(scores, len(query_ids), what, interval), judgements, strict=True)
     ]
     # Known only now: a teacher of several members builds them one after the other.
     made_by = {"teacher": name, "revision": teacher.revision, "depth": str(depth)}
@@ -81,6 +84,7 @@ def mine(
         schemas.build(schemas.RUN, run, made_by),
         _judged(query_ids, passage_ids, judgements, ranked, made_by),
         _members(rows, ranked, made_by),
+        sum(one.candidates < depth for one in ranked),
     )
 
 
@@ -91,6 +95,7 @@ def mine_report(queries: pa.Table, asked: pa.Table, passages: int, mined: Mined)
         "queries": {"dev": dev, "no_positive": queries.num_rows - dev - asked.num_rows, "mined": asked.num_rows},
         "passages": passages,
         "run_rows": mined.run.num_rows,
+        "queries_short_of_depth": mined.short,
         "judged_rows": mined.judged.num_rows,
         "judged_beyond_depth": mined.judged.column("rank").null_count,
         "judged_without_score": mined.judged.column("score").null_count,

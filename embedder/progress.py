@@ -4,6 +4,7 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from itertools import chain
 from typing import TypeVar
 
 T = TypeVar("T")
@@ -63,12 +64,22 @@ def meter(total: int, what: str, interval: float = 10.0) -> Iterator[Meter]:
     yield Meter(total, show)
 
 
+def say(line: str) -> None:
+    """Say on stderr what is neither progress nor a result."""
+    print(line, file=sys.stderr, flush=True)
+
+
 def track(things: Iterable[T], total: int, what: str, interval: float = 10.0) -> Iterator[T]:
-    """Yield `things` and show on stderr how many of `total` are done, as `meter` does."""
-    with meter(total, what, interval) as shown:
-        for thing in things:
-            yield thing
-            shown.more(1)
+    """Yield `things` and show on stderr how many of `total` are done, as `meter` does.
+
+    The first is waited for before anything is shown: it may be long work with progress of its own.
+    """
+    remaining = iter(things)
+    for first in remaining:
+        with meter(total, what, interval) as shown:
+            for thing in chain((first,), remaining):
+                yield thing
+                shown.more(1)
 
 
 def count(things: Iterable[T], what: str, interval: float = 10.0) -> Iterator[T]:

@@ -136,8 +136,13 @@ def dimensions(source: Path, model: Mapping[str, Any]) -> int:
 
 def _checked(source: Path) -> dict[str, str]:
     """Hash the files of a folder that holds weights and no code."""
+    if not source.is_dir():
+        raise ModelError(f"{source}: no such folder; a student is there after dvc repro base, or finetune")
     if not (source / "modules.json").is_file():
-        raise ModelError(f"{source}: holds no modules.json, so it is no sentence-transformers folder")
+        raise ModelError(
+            f"{source}: holds no modules.json, so nothing says how its vectors are made (a tuned student is "
+            "data/finetune/model); of a plain transformers model write the entry by hand, see README"
+        )
     hashes = file_hashes(source)
     if code := [name for name in hashes if name.endswith(_CODE)]:
         raise ModelError(f"{source}: holds {code[0]}, which could run code; keep safetensors and remove the others")

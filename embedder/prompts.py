@@ -1,6 +1,24 @@
 """What stands before a text when a model reads it: the one place for training, mining and evaluation."""
 
+import re
 from dataclasses import dataclass
+from typing import Annotated
+
+from pydantic import AfterValidator
+
+_PLACEHOLDER = re.compile(r"\{\s*[A-Za-z_]+\s*\}")
+
+
+def _known(template: str) -> str:
+    """A placeholder of another name would stand before every query as it is, and nothing would show it."""
+    for found in _PLACEHOLDER.findall(template):
+        if found != "{instruction}":
+            raise ValueError(f"has {found}, which nothing replaces; write {{instruction}}, or text without such braces")
+    return template
+
+
+QueryPrompt = Annotated[str, AfterValidator(_known)]
+"""A model's template for queries, as entries say it: `{instruction}` in it is the dataset's."""
 
 
 @dataclass(frozen=True)

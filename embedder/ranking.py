@@ -114,6 +114,7 @@ class Ranked:
         members: of a fusion, where each teacher has them.
         judged_scores: of all judged passages; -inf is no score.
         judged_ranks: 0 lies beyond depth.
+        candidates: how many of the run's passages are no positives.
     """
 
     passages: Ints
@@ -122,6 +123,7 @@ class Ranked:
     members: Mapping[str, Places]
     judged_scores: NDArray[np.float32]
     judged_ranks: Ints
+    candidates: int
 
 
 def wanted(judged: Judgements, positive_at: float, depth: int, always: Always, corpus: int) -> int:
@@ -148,7 +150,8 @@ def rank(scored: Scored, judged: Judgements, positive_at: float, depth: int, alw
         deeper = judged.passages[(judged_ranks == 0) & ~np.isneginf(judged_scores)]
         deep_ranks = scored.ranks_of(deeper)
         passages, ranks = np.append(passages, deeper[deep_ranks > 0]), np.append(ranks, deep_ranks[deep_ranks > 0])
-    return Ranked(passages, ranks, scored.of(passages), scored.places(passages), judged_scores, judged_ranks)
+    scores, places, candidates = scored.of(passages), scored.places(passages), int(np.sum(others[within]))
+    return Ranked(passages, ranks, scores, places, judged_scores, judged_ranks, candidates)
 
 
 def scored_queries(block: Block, corpus: int) -> list[Scored]:

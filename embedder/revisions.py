@@ -1,6 +1,7 @@
-"""What fixes a folder of weights: the hashes of its files."""
+"""What fixes a folder of weights: the hashes of its files. `python -m embedder.revisions FOLDER` prints a revision."""
 
 import hashlib
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -30,3 +31,7 @@ def _matters(name: str) -> bool:
 def _sha256(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+if __name__ == "__main__":
+    sys.stdout.write(f"{content_hash(file_hashes(Path(sys.argv[1])))}\n")

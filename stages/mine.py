@@ -6,7 +6,7 @@ from embedder.cli.stage import Dataset, DryRun, stage_app
 def mine(dataset: Dataset, dry_run: DryRun = False) -> None:  # noqa: FBT002 - a flag
     """Rank the corpus for every training query of DATASET with the teacher."""
     from embedder import files, layout, mining, schemas, teachers
-    from embedder.errors import TeacherError
+    from embedder.errors import ModelError, TeacherError
     from embedder.params.load import dataset_of, load
     from embedder.passages import PassageTexts, passage_ids
 
@@ -32,9 +32,10 @@ def mine(dataset: Dataset, dry_run: DryRun = False) -> None:  # noqa: FBT002 - a
     try:
         teacher = teachers.build(params.teachers[params.teacher], passages, params.runtime)
         what = f"mine {dataset}: queries"
-        mined = mining.mine(teacher, asked, passages.ids, qrels, entry, params.mine.depth, params.teacher, what)
-    except TeacherError as error:
-        raise TeacherError(f"datasets.{dataset}: {error}") from error
+        depth, interval = params.mine.depth, params.runtime.log_interval
+        mined = mining.mine(teacher, asked, passages.ids, qrels, entry, depth, params.teacher, what, interval)
+    except (ModelError, TeacherError) as error:
+        raise type(error)(f"datasets.{dataset}, teachers.{params.teacher}: {error}") from error
     with files.replacing(layout.folder("mine", dataset)) as folder:
         schemas.write(folder / "run.parquet", schemas.RUN, mined.run)
         schemas.write(folder / "judged.parquet", schemas.JUDGED, mined.judged)

@@ -1,6 +1,7 @@
 """Tiny random models made on the spot, as folders that transformers loads."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 from tokenizers import Tokenizer, pre_tokenizers, processors
@@ -102,6 +103,33 @@ def make_projected(folder: Path) -> Path:
     model = SentenceTransformer(modules=[transformer, Pooling(16, "mean"), *dense, Normalize()], device="cpu")
     model.save(str(folder / "model"), create_model_card=False)
     return folder / "model"
+
+
+def without(folder: Path, *names: str) -> Path:
+    """Take the weights whose names start with one of `names` out of a model's file."""
+    from safetensors.torch import load_file, save_file
+
+    weights = load_file(folder / "model.safetensors")
+    kept = {name: one for name, one in weights.items() if not name.startswith(names)}
+    assert len(kept) < len(weights)
+    save_file(kept, folder / "model.safetensors", metadata={"format": "pt"})
+    return folder
+
+
+def configure(folder: Path, **changes: object) -> None:
+    """Write `changes` into a model's config."""
+    written = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(written | changes))
+
+
+SPOILING: list[Callable[[Path], object]] = [
+    lambda folder: (folder / "model.safetensors").write_bytes((folder / "model.safetensors").read_bytes()[:-100]),
+    lambda folder: (folder / "model.safetensors").write_bytes(b"\xff" * 64),
+    lambda folder: configure(folder, hidden_size=32),
+    lambda folder: configure(folder, hidden_size="sixteen"),
+    lambda folder: configure(folder, num_attention_heads=None),
+]
+"""What breaks a model: weights cut off, weights garbled, a config of other shapes or types."""
 
 
 def adapter(folder: Path) -> dict[str, str]:

@@ -77,6 +77,41 @@ def test_a_refused_key_is_not_repeated(server: Server, monkeypatch: pytest.Monke
     assert "the-secret" not in str(caught.value)
 
 
+@pytest.mark.parametrize("status", [200, 401])
+@pytest.mark.parametrize("before", [0, 150, 185, 195, 300])
+def test_a_key_that_is_cut_is_not_shown_in_part(
+    server: Server, monkeypatch: pytest.MonkeyPatch, before: int, status: int
+) -> None:
+    """Wherever a long answer quotes the key, whether it refuses or answers nonsense, none of it is shown."""
+    monkeypatch.setenv("SOME_KEY", "the-secret")
+    server.first = [Answer({"error": "." * before + "the-secret" + "." * 300}, status)]
+    with pytest.raises(TeacherError, match=r"answers .*\.\.\.") as caught:
+        _client(server.url, api_key_env="SOME_KEY").embeddings(_TEXTS, 4)
+    assert "the" not in str(caught.value)
+
+
+@pytest.mark.parametrize("key", ["one\ntwo", "one two", "schlüssel", "клю́ч", "one\x7f"])
+def test_a_key_that_no_header_holds_is_refused(server: Server, monkeypatch: pytest.MonkeyPatch, key: str) -> None:
+    """A key with a line break, a space or what is no ASCII is refused by its variable's name, and never sent."""
+    monkeypatch.setenv("SOME_KEY", key)
+    with pytest.raises(TeacherError, match="SOME_KEY holds a space, a line break, or what is no ASCII") as caught:
+        _client(server.url, api_key_env="SOME_KEY").embeddings(_TEXTS, 4)
+    assert key not in str(caught.value)
+    assert server.bodies == []
+
+
+def test_a_refusal_that_cannot_be_read_is_one(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server that refuses and then falls silent is reported by what it refused with."""
+
+    def silent(*_: object) -> bytes:
+        raise TimeoutError
+
+    monkeypatch.setattr("embedder.endpoints.HTTPError.read", silent, raising=False)
+    server.first = [Answer({"error": "no such model"}, 404)]
+    with pytest.raises(TeacherError, match=r"answers 404 .*: nothing else"):
+        _client(server.url).embeddings(_TEXTS, 4)
+
+
 def test_a_busy_server_is_asked_again(server: Server, waits: list[float]) -> None:
     """After 500 and 503 it waits twice as long each time, then takes the answer."""
     server.first = [Answer({}, 500), Answer({}, 503)]

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import pyarrow.compute as pc
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -99,6 +100,20 @@ def _mined(case: Case, always: Always) -> tuple[Rows, dict[tuple[str, str], tupl
     )
     run, judged = mined.run, mined.judged
     assert mined.members is None
+    assert (
+        mined.short
+        == sum(
+            sum(
+                case.grades[q].get(p, 0.0) < 1.0
+                for p in map(
+                    case.passage_ids.index, run.filter(pc.equal(run["query_id"], query))["passage_id"].to_pylist()
+                )
+            )
+            < case.depth
+            for q, query in enumerate(case.query_ids)
+        )
+        or always == "judged"
+    )
     assert schemas.metadata(run) == schemas.metadata(judged) == tables.MADE_BY | {"depth": str(case.depth)}
     rows = [(r["query_id"], r["rank"], r["passage_id"], r["score"]) for r in run.to_pylist()]
     facts = {(r["query_id"], r["passage_id"]): (r["relevance"], r["score"], r["rank"]) for r in judged.to_pylist()}

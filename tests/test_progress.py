@@ -2,10 +2,13 @@
 
 import re
 import sys
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
 
 import pytest
 
-from embedder.progress import meter, track
+from embedder import progress
+from embedder.progress import Meter, meter, track
 
 
 @pytest.mark.parametrize("terminal", [True, False])
@@ -58,6 +61,24 @@ def test_what_was_done_before_says_nothing_about_the_rest(
         "encode: texts: 80 of 100",
         "encode: texts: 90 of 100, 5.0/s, 2 s left",
     ]
+
+
+def test_nothing_is_shown_while_the_first_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is tracked may be made by long work that shows progress of its own: two bars at once would clash."""
+    opened: list[str] = []
+
+    def noted(total: int, what: str, interval: float) -> AbstractContextManager[Meter]:
+        opened.append(what)
+        return meter(total, what, interval)
+
+    monkeypatch.setattr(progress, "meter", noted)
+
+    def things() -> Iterator[int]:
+        assert opened == []
+        yield 1
+        assert opened == ["mine"]
+
+    assert list(track(things(), 1, "mine")) == [1]
 
 
 def test_short_work_says_nothing(capsys: pytest.CaptureFixture[str]) -> None:

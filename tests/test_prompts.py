@@ -1,6 +1,9 @@
 """What stands before a text."""
 
-from embedder.prompts import Prompts, prompts
+import pytest
+from pydantic import TypeAdapter, ValidationError
+
+from embedder.prompts import Prompts, QueryPrompt, prompts
 
 E5 = "Instruct: {instruction}\nQuery: "
 
@@ -25,3 +28,16 @@ def test_other_braces_stay() -> None:
 def test_a_model_without_prompts_has_none() -> None:
     """Empty templates stay empty whatever the dataset says."""
     assert prompts("", "", "Find it", instruct_passages=True) == Prompts("", "")
+
+
+@pytest.mark.parametrize("template", ["", E5, "query: ", '{"query": ', "{} {1} {a b} {instruction}{instruction}"])
+def test_a_query_prompt_has_one_placeholder(template: str) -> None:
+    """The instruction's placeholder and braces around anything but a word are no mistake."""
+    assert TypeAdapter(QueryPrompt).validate_python(template) == template
+
+
+@pytest.mark.parametrize("template", ["{instuction}", "{Instruction}", "{ instruction }", "{instruction} {query}"])
+def test_a_placeholder_of_another_name_is_refused(template: str) -> None:
+    """A mistyped placeholder, which would stand before every query as it is, is named with the right one."""
+    with pytest.raises(ValidationError, match=r"has \{.*\}, which nothing replaces; write \{instruction\}"):
+        TypeAdapter(QueryPrompt).validate_python(template)

@@ -1,5 +1,7 @@
 """Content hashes of folders."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 from embedder.revisions import content_hash, file_hashes
@@ -31,3 +33,10 @@ def test_what_changes_no_vector_is_left_out(tmp_path: Path) -> None:
     (tmp_path / "one" / ".cache" / "lock").write_text("x")
     assert file_hashes(tmp_path / "one").keys() == {"weights"}
     assert first == make(tmp_path / "one", weights="1")
+
+
+def test_a_folders_revision_can_be_printed(tmp_path: Path) -> None:
+    """`python -m embedder.revisions FOLDER` prints the content hash that an entry is pinned by."""
+    expected = make(tmp_path / "one", weights="1")
+    command = [sys.executable, "-m", "embedder.revisions", str(tmp_path / "one")]
+    assert subprocess.run(command, capture_output=True, text=True, check=True).stdout == f"{expected}\n"

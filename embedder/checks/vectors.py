@@ -41,7 +41,7 @@ def vectors(root: Path, wanted: Collection[str]) -> Iterator[Check]:
 def _check(state: State) -> Check:
     held = f"{state.key[:12]} ({_short(state)}): {state.vectors:,} vectors, {megabytes(state.bytes)}"
     if state.removed:
-        return Check("vectors", "ok", f"{held}; removed, no teacher names its model")
+        return Check("vectors", "warning", f"{held}; removed", "no teacher in params.yaml names its model")
     done = [f"{state.unfinished} unfinished files removed"] if state.unfinished else []
     if state.damaged:
         said = "; ".join([held, f"{state.damaged} damaged units removed", *done])

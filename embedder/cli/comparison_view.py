@@ -11,8 +11,8 @@ from rich.table import Table
 from rich.text import Text
 
 from embedder.cli.terminal import one_line, visible, whole
-from embedder.comparison import Comparison, Facts, Move
-from embedder.snapshots import Snapshot
+from embedder.comparison.compare import Comparison, Facts, Move
+from embedder.comparison.snapshots import Snapshot
 
 _HASH = 12
 # Of the passages that came or left, where texts are cut.

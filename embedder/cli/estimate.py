@@ -4,8 +4,8 @@ from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from embedder.costs import Cost
-    from embedder.estimates import Estimate
+    from embedder.estimates.costs import Cost
+    from embedder.estimates.estimate import Estimate
     from embedder.params.models import Dataset, Params
 
 _COLUMNS = ("teacher", "kind", "texts", "stored", "tokens", "vectors", "memory", "FLOP", "time", "requests")
@@ -30,8 +30,8 @@ def print_estimates(
         passages: the joined texts of its corpus.
     """
     from embedder.cli.terminal import console, visible
-    from embedder.estimates import estimate
-    from embedder.rates import Measured
+    from embedder.estimates.estimate import estimate
+    from embedder.estimates.rates import Measured
 
     machine = Measured(params.runtime)
     rows = estimate(params, entry, queries, passages, machine)

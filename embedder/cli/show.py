@@ -74,12 +74,13 @@ def show(
 
 def _show_moves(dataset: str, revision: str, positive_at: float, most: int, *, full: bool) -> None:
     """Print what moved between a revision and the workspace."""
-    from embedder import comparison, snapshots
     from embedder.cli import comparison_view
     from embedder.cli.terminal import console
+    from embedder.comparison import snapshots
+    from embedder.comparison.compare import compare
 
     before, after = snapshots.at(revision, dataset), snapshots.workspace(dataset)
-    found = comparison.compare(before.mined(), after.mined(), positive_at, most)
+    found = compare(before.mined(), after.mined(), positive_at, most)
     out = console()
     comparison_view.print_comparison(out, before, after, found)
     comparison_view.print_moves(out, before, after, found, full=full)

@@ -141,9 +141,12 @@ def _given(params: Params) -> Iterator[str]:
 
 def _depth_of_teacher(params: Params) -> Iterator[str]:
     """A rescorer retrieves no more than it scores."""
-    top = getattr(params.teachers.get(params.teacher), "top", None)
-    if top is not None and top < params.mine.depth:
-        yield f"teachers.{params.teacher}.top: {top} is less than mine.depth {params.mine.depth}; raise it"
+    active = params.teachers.get(params.teacher)
+    members = {f"member '{one.name}'.teacher.top": one.teacher for one in getattr(active, "members", ())}
+    for key, teacher in {"top": active, **members}.items():
+        top = getattr(teacher, "top", None)
+        if top is not None and top < params.mine.depth:
+            yield f"teachers.{params.teacher}.{key}: {top} is less than mine.depth {params.mine.depth}; raise it"
 
 
 def _scores(params: Params, name: str, rules: Filter) -> Iterator[str]:

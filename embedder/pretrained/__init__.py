@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field, StringConstraints
 
 from embedder.params.base import Model
+from embedder.prompts import QueryPrompt
 
 _COMMIT = 40
 
@@ -42,7 +43,7 @@ class Pretrained(Model):
     revision: Revision
     licence: Text
     pooling: PoolingMode
-    query_prompt: str
+    query_prompt: QueryPrompt
     passage_prompt: str
     dtype: Dtype
     normalise: bool

@@ -24,6 +24,7 @@ def merge(transformer: Any, path: Path, what: str) -> Any:  # noqa: ANN401 - tra
         ModelError: the adapter has no safetensors, or is none of this model's.
     """
     from peft import PeftModel
+    from safetensors import SafetensorError
 
     if not (path / _WEIGHTS).is_file():
         raise ModelError(f"{what}: its adapter {path} has no {_WEIGHTS}; only safetensors are read")
@@ -34,7 +35,7 @@ def merge(transformer: Any, path: Path, what: str) -> Any:  # noqa: ANN401 - tra
             adapted = PeftModel.from_pretrained(transformer, str(path))
         _check_layers(adapted, path, what)
         return adapted.merge_and_unload()
-    except (OSError, ValueError, KeyError, TypeError, RuntimeError, AttributeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RuntimeError, AttributeError, SafetensorError) as error:
         raise ModelError(f"{what}: its adapter {path} cannot be merged ({error}); is it of this base?") from error
 
 

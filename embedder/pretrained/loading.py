@@ -2,13 +2,13 @@
 
 import importlib.util
 import json
-import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from embedder.errors import ModelError
 from embedder.pretrained import Adapter, Pretrained, is_local
 from embedder.pretrained.adapters import merge
+from embedder.pretrained.intact import intact
 from embedder.pretrained.modules import POOLINGS, build, check_pooling, parts_of
 from embedder.revisions import content_hash, file_hashes
 
@@ -64,8 +64,8 @@ def load(
         flash: whether attention may be padding-free where `attention` says so; a model to tune is padded.
 
     Raises:
-        ModelError: the model or its adapter cannot be had, is not of its revision, has no safetensors, or has modules
-            or a pooling other than `options` say.
+        ModelError: the model or its adapter cannot be had, is not of its revision, has no safetensors, lacks weights,
+            or has modules or a pooling other than `options` say.
     """
     from sentence_transformers import SentenceTransformer
 
@@ -146,7 +146,7 @@ def _transformer(
     tokenizer: dict[str, Any] = {"add_bos_token": True, "add_eos_token": True} if options.add_eos else {}
     if max_length:
         tokenizer["model_max_length"] = max_length
-    try:
+    with intact(path, what):
         return Transformer(  # type: ignore[no-any-return]  # a decorator without types
             str(folder),
             model_kwargs={**weights, "use_safetensors": True, "trust_remote_code": False},
@@ -154,11 +154,6 @@ def _transformer(
             processor_kwargs={**tokenizer, "trust_remote_code": False},
             do_lower_case=_lower_case(folder),
         )
-    except (OSError, ValueError, KeyError, ImportError) as error:
-        reason = re.sub(r"\s+", " ", str(error)).strip()
-        raise ModelError(
-            f"{what}: cannot be loaded from {path} ({reason}); only safetensors are read, and no code of a model's"
-        ) from error
 
 
 def _lower_case(folder: Path) -> bool:

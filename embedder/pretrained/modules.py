@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from embedder.errors import ModelError
+from embedder.pretrained.intact import intact
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -101,10 +102,8 @@ def build(path: Path, part: Part, what: str) -> "nn.Module":
     if part.kind == "Dense" and not (path / part.folder / "model.safetensors").is_file():
         raise ModelError(f"{what}: its {part.kind} module has no model.safetensors; convert its weights")
     load: Callable[..., Any] = getattr(modules, part.kind).load
-    try:
+    with intact(path / part.folder, f"{what}: its {part.kind} module"):
         return load(str(path), subfolder=part.folder, local_files_only=True)  # type: ignore[no-any-return]
-    except (OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
-        raise ModelError(f"{what}: its {part.kind} module cannot be built ({error}); download it again") from error
 
 
 def _kind(name: str) -> str:

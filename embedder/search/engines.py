@@ -1,5 +1,6 @@
 """What proposes the passages of a shard: FAISS on a CPU, FAISS or torch on a GPU."""
 
+import importlib.util
 from functools import partial
 from typing import Any
 
@@ -16,12 +17,17 @@ _MOST_ON_GPU = 2_048
 _PRODUCTS = 256_000_000
 
 
-def engine(device: str) -> Merge:
+def engine(device: str, threads: int | None = None) -> Merge:
     """Return the fastest engine of a torch device; all give the same places and scores.
 
-    Raises:
-        EmbedderError: the device is the CPU, and FAISS is not installed.
+    Args:
+        device: "cpu", "cuda", "cuda:1".
+        threads: of FAISS on a CPU; None for what it chooses. Torch's are set by `devices.configure`.
     """
+    if threads and importlib.util.find_spec("faiss"):
+        import faiss
+
+        faiss.omp_set_num_threads(threads)
     if device == "cpu":
         plain = proposing(faiss_cpu)
         return Tiles(plain) if bfloat16_flag() else plain

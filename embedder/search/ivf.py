@@ -10,6 +10,9 @@ from embedder.search.pairs import Ints, Shard, Vectors, streamed_pair_scores
 
 # FAISS's own advice: 39 to 256 training vectors a list.
 _TRAINED_ON = 64
+FEWEST = 39
+"""The passages a list must have on average for the lists to mean anything."""
+_OVERFETCH = 64
 
 
 class InvertedFile:
@@ -32,15 +35,17 @@ class InvertedFile:
     def top_k(self, queries: Vectors, k: int, probes: int) -> tuple[Ints, Vectors]:
         """Find about the `k` passages with the largest inner product for every query: those of the nearest lists.
 
+        Equal vectors at the end are those with the smallest places as long as no more than `_OVERFETCH` of them tie.
+
         Returns:
             [q, k] places, best first, ties by place, -1 where fewer were found; and their scores, -inf there.
         """
         self._index.nprobe = probes
-        _, places = self._index.search(queries, k)
+        _, places = self._index.search(queries, k + _OVERFETCH)
         rows, columns = np.nonzero(places >= 0)
         scores = np.full(places.shape, -np.inf, np.float32)
         scores[rows, columns] = streamed_pair_scores(queries, self._shards(), rows, places[rows, columns])
-        order = np.lexsort((places, -scores), axis=-1)
+        order = np.lexsort((places, -scores), axis=-1)[:, :k]
         return np.take_along_axis(places, order, 1), np.take_along_axis(scores, order, 1)
 
 
@@ -56,7 +61,7 @@ def _index(shards: Callable[[], Iterable[Shard]], lists: int, size: int) -> Any:
     except ImportError as error:
         raise EmbedderError("search: FAISS is not installed; pip install '.[cpu]' (or '.[gpu]')") from error
     if size < lists:
-        raise EmbedderError(f"index: {lists} lists for {size} passages; lower `lists`, or set the index to exact")
+        raise EmbedderError(f"index: {lists} lists for {size} passages; lower `lists`, or set `index` to kind: exact")
     sample = _evenly(shards(), lists * _TRAINED_ON, size)
     dimensions = sample.shape[1]
     quantiser = faiss.IndexFlatIP(dimensions)

@@ -20,7 +20,7 @@ Keys = NDArray[np.uint64]
 Merge = Callable[[Keys, Vectors, Shard], Keys]
 """The best [q, k] keys so far in any order, queries [q, d], a shard -> the best [q, k] with those of the shard."""
 
-_OVERFETCH = 8
+_OVERFETCH = 24
 _QUERIES = 32_768
 _PRODUCTS = 16_000_000
 _LAST_PLACE = np.uint64(0xFFFF_FFFF)
@@ -39,6 +39,9 @@ def top_k(queries: Vectors, shards: Iterable[Shard], k: int, merge: Merge) -> tu
 
     Returns:
         [q, k] places, best first, and their scores.
+
+    Raises:
+        ValueError: there are fewer than k passages.
     """
     best = np.zeros((len(queries), k), np.uint64)
     if not k or not len(queries):
@@ -47,6 +50,8 @@ def top_k(queries: Vectors, shards: Iterable[Shard], k: int, merge: Merge) -> tu
         for start in range(0, len(queries), _QUERIES):
             block = slice(start, start + _QUERIES)
             best[block] = merge(best[block], queries[block], shard)
+    if not best.all():
+        raise ValueError(f"the shards hold fewer than {k} passages")
     best = np.sort(best, axis=1)[:, ::-1]
     return _places(best), scores_of(best)
 
@@ -85,9 +90,12 @@ def ranks(queries: Vectors, shards: Iterable[Shard], rows: Ints, places: Ints, s
 
 
 def rounding(queries: Vectors, longest: float) -> NDArray[np.float64]:
-    """How far two float32 sums of the same product may lie apart: about sqrt(d) roundings, four times over."""
+    """How far a float32 sum of d products, in any order, may lie from a pair's score: the bound d u |q| |p|, twice.
+
+    See Higham 2002, "Accuracy and Stability of Numerical Algorithms", 3.1; u is half of float32's epsilon.
+    """
     norms = np.linalg.norm(queries, axis=1).astype(np.float64)
-    return np.asarray(4 * np.sqrt(queries.shape[1]) * np.finfo(np.float32).eps * norms * longest, dtype=np.float64)
+    return np.asarray(queries.shape[1] * np.finfo(np.float32).eps * norms * longest, dtype=np.float64)
 
 
 def _merge(propose: Propose, best: Keys, queries: Vectors, shard: Shard) -> Keys:

@@ -23,8 +23,10 @@ _PASSAGES = 8_192
 _SEED = 4
 # A single score costs what some 60 products in a tile do.
 _TOO_MANY = 64
-# Half a unit in the last place of bfloat16 is 2**-9; twice that, to be sure.
+# The most by which a number is rounded to bfloat16, as a share of it.
 _ROUNDED = 2.0**-8
+# Instructions for bfloat16 take numbers below 1e-38 for 0, which no share of a score bounds.
+_TINY = 1e-30
 
 
 class Tiles:
@@ -52,6 +54,8 @@ class Tiles:
         return best
 
     def _merge(self, best: Keys, queries: Vectors, rough: "torch.Tensor", tile: "_Tile") -> Keys:
+        if tile.longest * float(np.linalg.norm(queries, axis=1).min()) < _TINY:
+            return self._plain(best, queries, (tile.places, tile.vectors))
         row, column = tile.candidates(queries, rough, scores_of(best.min(axis=1)))
         if len(row) * _TOO_MANY > len(queries) * len(tile.places):
             return self._plain(best, queries, (tile.places, tile.vectors))
@@ -68,7 +72,7 @@ class _Tile:
         # Vectors of one model lie close together; what they have in common ranks nothing and would widen the bound.
         offsets = torch.from_numpy(vectors - center)
         self._rough = offsets.bfloat16()
-        self._longest = float(offsets.norm(dim=1).max())
+        self.longest = float(offsets.norm(dim=1).max())
         self._error = float((offsets - self._rough.float()).norm(dim=1).max())
 
     def candidates(self, queries: Vectors, rough: "torch.Tensor", lowest: Vectors) -> tuple[Ints, Ints]:
@@ -77,8 +81,7 @@ class _Tile:
 
         bound = self._bound(queries, rough)
         least = lowest.astype(np.float64) - (queries @ self._center) - bound
-        least -= _ROUNDED * np.abs(least)
-        # A comparison with -inf passes everything; rounding to bfloat16 must not raise what is compared with.
+        # Rounding keeps the order, so what is compared with could be rounded like the products; a step lower is sure.
         floor = torch.from_numpy(least - _ROUNDED * np.abs(least)).to(torch.bfloat16)
         # Memory that is new each time would cost as much as the product.
         products = self._products[: len(queries) * len(self.places)].view(len(queries), len(self.places))
@@ -90,9 +93,9 @@ class _Tile:
         rounded = rough.float().numpy()
         errors = np.linalg.norm(queries - rounded, axis=1).astype(np.float64)
         norms = np.linalg.norm(rounded, axis=1) + errors
-        length = float(np.linalg.norm(self._center)) + self._longest + self._error
+        length = float(np.linalg.norm(self._center)) + self.longest + self._error
         sums = 2 * queries.shape[1] * np.finfo(np.float32).eps * norms * length
-        return np.asarray(errors * self._longest + norms * self._error + sums, dtype=np.float64)
+        return np.asarray(errors * self.longest + norms * self._error + sums, dtype=np.float64)
 
 
 def add(best: Keys, rows: Ints, keys: Keys) -> Keys:

@@ -8,6 +8,7 @@ import numpy as np
 from embedder.errors import ModelError
 from embedder.params.base import Model
 from embedder.params.runtime import Runtime
+from embedder.prompts import QueryPrompt
 from embedder.teachers import Corpus, local_models
 from embedder.teachers.local_models import Length, LocalModel, batches, stored
 from embedder.teachers.rankings import Floats
@@ -30,7 +31,7 @@ class Options(LocalModel):
     """
 
     kind: Literal["cross-encoder"]
-    query_prompt: str
+    query_prompt: QueryPrompt
     max_length: Length
 
 

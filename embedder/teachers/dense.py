@@ -1,11 +1,14 @@
 """A model that reads queries and passages apart: vectors from the store, search by inner product."""
 
+import hashlib
+import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import asdict
 from typing import Annotated, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from embedder import layout
 from embedder.errors import TeacherError
@@ -14,9 +17,9 @@ from embedder.params.runtime import Runtime
 from embedder.pretrained import Pretrained
 from embedder.prompts import prompts
 from embedder.search.engines import engine
-from embedder.search.ivf import InvertedFile, recall
+from embedder.search.ivf import FEWEST, InvertedFile, recall
 from embedder.search.pairs import Vectors
-from embedder.search.streamed import top_k
+from embedder.search.streamed import Merge, top_k
 from embedder.teachers import Block, Corpus, Queries
 from embedder.teachers.found import Find, Shards, block, pairs_of_best, with_judged
 from embedder.teachers.readings import Readings
@@ -53,6 +56,12 @@ class Ivf(Model):
     sample: Positive
     min_recall: Annotated[float, Field(gt=0, le=1)]
 
+    @model_validator(mode="after")
+    def _probed(self) -> "Ivf":
+        if self.probes > self.lists:
+            raise ValueError(f"probes {self.probes} are more than lists {self.lists}")
+        return self
+
 
 class Options(Pretrained):
     """A model, how it reads, and how its vectors are searched.
@@ -81,16 +90,21 @@ class Dense:
     def __init__(self, options: Options, corpus: Corpus, runtime: Runtime) -> None:
         self._options, self._corpus, self._runtime = options, corpus, runtime
         self._what = f"teacher '{options.name}'"
-        self._readings = Readings(options, runtime, self._what)
+        self._readings = Readings(options, runtime, self._what, parameters=options.parameters)
         self._prompts = prompts(
             options.query_prompt,
             options.passage_prompt,
             corpus.instruction,
             instruct_passages=corpus.instruct_passages,
         )
-        self._report: dict[str, object] = {"dimensions": options.dimensions}
-        adapter = options.adapter
-        self.revision = f"{options.revision}+{adapter.revision}" if adapter else options.revision
+        self._report: dict[str, object] = {"weights": self._weights(), "dimensions": options.dimensions}
+
+    @property
+    def revision(self) -> str:
+        """A hash of all that fixes its scores: weights, how it reads this dataset, how it searches."""
+        written = self._options.model_dump(mode="json", exclude={"name", "licence", "parameters", "agreement_sample"})
+        content = json.dumps([written, self._weights(), asdict(self._prompts)], sort_keys=True)
+        return hashlib.sha256(content.encode()).hexdigest()[:40]
 
     def score(self, queries: Queries) -> Iterator[Block]:
         """Yield one block: of each query its best passages, and its judged ones."""
@@ -98,9 +112,11 @@ class Dense:
             return
         with locked(layout.VECTORS):
             vectors, shards = self._read(self._readings, queries.texts, self._corpus.texts)
+            self._readings.release()
             if self._options.agreement_sample and self._options.dtype != "float32":
                 self._report["agreement"] = self._agreement(queries.texts)
-            best = pairs_of_best(queries.most, vectors, self._finder(vectors, shards, int(queries.most.max())))
+            most = np.minimum(queries.most, len(self._corpus.ids))
+            best = pairs_of_best(most, vectors, self._finder(vectors, shards, queries))
             found = with_judged(best, vectors, shards, queries)
         yield block(found, len(queries.ids))
 
@@ -108,35 +124,54 @@ class Dense:
         """Return the dimensions, the recall of an index that is not exact, the agreement of a 16-bit dtype."""
         return self._report
 
+    def _weights(self) -> dict[str, str]:
+        from embedder.pretrained.loading import identity
+
+        return identity(self._options)
+
     def _read(self, readings: Readings, asked: Sequence[str], texts: Collection[str]) -> tuple[Vectors, Shards]:
         """Return the vectors of queries, and what streams those of passages."""
         options = self._options
         queries = readings.fill(asked, self._prompts.query, options.query_length, f"{self._what}: queries")
+        # Before the passages, which may take hours.
+        if queries.dimensions != options.dimensions:
+            raise TeacherError(
+                f"{self._what}: its vectors have {queries.dimensions} dimensions, not {options.dimensions}; "
+                "correct `dimensions` in its entry"
+            )
+        vectors = queries.vectors(text_keys(asked))
+        if len(set(asked)) > 1 and (vectors == vectors[0]).all():
+            raise TeacherError(f"{self._what}: gives all {len(set(asked)):,} queries one vector; correct `pooling`")
         passages = readings.fill(texts, self._prompts.passage, options.passage_length, f"{self._what}: passages")
-        for space in (queries, passages):
-            if space.dimensions != options.dimensions:
-                raise TeacherError(
-                    f"{self._what}: its vectors have {space.dimensions} dimensions, not {options.dimensions}; "
-                    "correct `dimensions` in its entry"
-                )
         keys, rows = text_keys(texts), max(1, _SHARD_BYTES // (4 * options.dimensions))
-        return queries.vectors(text_keys(asked)), lambda: passages.shards(keys, rows)
+        return vectors, lambda: passages.shards(keys, rows)
 
-    def _finder(self, vectors: Vectors, shards: Shards, depth: int) -> Find:
+    def _finder(self, vectors: Vectors, shards: Shards, queries: Queries) -> Find:
         """Return what searches: exactly, or in an inverted file whose recall is good enough."""
-        exact, index = engine(self._readings.device), self._options.index
+        exact, index, size = self._engine(), self._options.index, len(self._corpus.ids)
         if isinstance(index, Exact):
-            return lambda queries, k: top_k(queries, shards(), k, exact)
-        inverted = InvertedFile(shards, index.lists, len(self._corpus.texts))
+            return lambda asked, k: top_k(asked, shards(), k, exact)
+        if queries.everything or queries.deep or size < FEWEST * index.lists:
+            why = f"the corpus has {size} passages" if size < FEWEST * index.lists else "ranks of any depth are wanted"
+            self._report["index"] = {"exact": why}
+            return lambda asked, k: top_k(asked, shards(), k, exact)
+        inverted, depth = InvertedFile(shards, index.lists, size), int(queries.most.max())
         sample = vectors[evenly(len(vectors), index.sample)]
         measured = recall(inverted.top_k(sample, depth, index.probes)[0], top_k(sample, shards(), depth, exact)[0])
         self._report["index"] = {"recall": round(measured, 6), "depth": depth, "queries": len(sample)}
         if measured < index.min_recall:
             raise TeacherError(
                 f"{self._what}: its index finds {measured:.4f} of the {depth} best passages, less than min_recall "
-                f"{index.min_recall}; raise `probes`, or set the index to exact"
+                f"{index.min_recall}; raise `probes`, or set `index` to kind: exact"
             )
-        return lambda queries, k: inverted.top_k(queries, k, index.probes)
+        return lambda asked, k: inverted.top_k(asked, k, index.probes)
+
+    def _in_float32(self) -> Readings:
+        options = self._options
+        return Readings(options, self._runtime, self._what, parameters=options.parameters, dtype="float32")
+
+    def _engine(self) -> Merge:
+        return engine(self._readings.device, self._runtime.threads)
 
     def _agreement(self, asked: Sequence[str]) -> dict[str, object]:
         """Compare with float32 on texts at even distances: the mean overlap of each query's best passages."""
@@ -144,9 +179,10 @@ class Dense:
         texts = [text for place, text in enumerate(self._corpus.texts) if place in wanted]
         some = [asked[i] for i in evenly(len(asked), max(1, len(texts) // _QUERIES_SHARE))]
         k, best = min(_AGREE_ON, len(texts)), []
-        for readings in (self._readings, Readings(self._options, self._runtime, self._what, "float32")):
+        for readings in (self._readings, self._in_float32()):
             vectors, shards = self._read(readings, some, texts)
-            best.append(top_k(vectors, shards(), k, engine(readings.device))[0])
+            readings.release()
+            best.append(top_k(vectors, shards(), k, self._engine())[0])
         said = {"passages": len(texts), "queries": len(some)}
         return said | {f"top_{k}_overlap_with_float32": round(recall(*best), 6)}
 

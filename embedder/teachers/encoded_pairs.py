@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import numpy as np
 
-from embedder.prompts import prompts
+from embedder.prompts import QueryPrompt, prompts
 from embedder.teachers import Corpus
 from embedder.teachers.local_models import Length, LocalModel, batches
 from embedder.teachers.rankings import Floats
@@ -30,7 +30,7 @@ class EncoderOptions(LocalModel):
         passage_length: of a passage.
     """
 
-    query_prompt: str
+    query_prompt: QueryPrompt
     passage_prompt: str
     query_length: Length
     passage_length: Length

@@ -14,7 +14,7 @@ from embedder.params.base import Model
 from embedder.params.models import Positive
 from embedder.params.runtime import Runtime
 from embedder.progress import meter
-from embedder.prompts import Prompts, prompts
+from embedder.prompts import Prompts, QueryPrompt, prompts
 from embedder.teachers import Corpus
 from embedder.teachers.rankings import Floats
 from embedder.teachers.rescoring import Rescored, RescorerOptions
@@ -45,7 +45,7 @@ class Options(EndpointOptions, RescorerOptions):
     kind: Literal["endpoint"]
     licence: Annotated[str, Field(min_length=1)]
     dimensions: Positive
-    query_prompt: str
+    query_prompt: QueryPrompt
     passage_prompt: str
     batch_size: Positive
     normalise: bool

@@ -32,6 +32,10 @@ _CPU_ROWS, _GPU_ROWS = 16, 64
 
 _COUNTED_AT_ONCE = 1_024
 
+# Scores are kept under what makes them. Raise it when this program's own code makes other numbers of the same model.
+_READING = 1
+_PACKAGES = ("torch", "transformers", "sentence-transformers", "tokenizers")
+
 
 class LocalModel(RescorerOptions):
     """A model of sentence-transformers.
@@ -64,8 +68,8 @@ def stored(
 
     device = devices.configure(runtime)
     fixed = {"kind": getattr(options, "kind", ""), "model": options.revision, "dtype": options.dtype, **reading}
-    libraries = {name: version(name) for name in ("torch", "transformers", "sentence-transformers")}
-    circumstances = {"device": device.partition(":")[0], "libraries": libraries}
+    libraries = {name: version(name) for name in _PACKAGES}
+    circumstances = {"device": device.partition(":")[0], "libraries": libraries, "reading": _READING}
     return StoredScores(fixed, circumstances, lambda: load(device), runtime.log_interval)
 
 
@@ -82,21 +86,19 @@ def load(
         architectures: how names of architectures end that make one, for folders that the library did not save.
 
     Raises:
-        ModelError: it cannot be had, is not of its revision, has no safetensors, or is of another kind.
+        ModelError: it cannot be had, is not of its revision, has no safetensors, lacks weights, or is of another kind.
     """
     import torch
 
+    from embedder.pretrained.intact import intact
     from embedder.pretrained.loading import folder_of
 
     what = f"teacher '{options.name}'"
     folder = folder_of(Adapter(name=options.name, revision=options.revision), what)
-    _check_kind(folder, types, architectures, what)
     weights = {"dtype": getattr(torch, options.dtype), "use_safetensors": True}
-    try:
+    with intact(folder, what):
+        _check_kind(folder, types, architectures, what)
         return make(str(folder), device=device, local_files_only=True, trust_remote_code=False, model_kwargs=weights)
-    except (OSError, ValueError, KeyError, ImportError) as error:
-        reason = " ".join(str(error).split())
-        raise ModelError(f"{what}: cannot be loaded from {folder} ({reason}); only safetensors are read") from error
 
 
 def batches(

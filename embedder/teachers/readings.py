@@ -1,6 +1,6 @@
 """A model and how it reads: vectors come from the store, and the model is loaded only for texts it never read."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
 from functools import cached_property
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Literal
@@ -9,10 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from embedder import layout
+from embedder.errors import TeacherError
 from embedder.params.runtime import Runtime
 from embedder.pretrained import Pretrained
-from embedder.progress import meter
-from embedder.vectors.filling import fill
+from embedder.progress import meter, say
+from embedder.vectors.filling import UNIT_CHARACTERS, fill
 from embedder.vectors.store import Space
 from embedder.vectors.stored import stored
 
@@ -22,15 +23,24 @@ if TYPE_CHECKING:
 
 # How many texts are sorted by length together.
 _WINDOW = 65_536
+# A prompt must leave so many tokens to the text.
+_LEAST_LEFT = 8
+# Units are sized for a model of so many parameters on a CPU.
+_BASE_PARAMETERS = 86_000_000
+_LEAST_CHARACTERS = 2**14
+# To be raised when a change of encoding, padding or pretrained changes a vector: the store would give the old ones.
+_READING = 1
 # Whose versions may change a vector.
-_PACKAGES = ("torch", "transformers", "sentence-transformers")
+_PACKAGES = ("tokenizers", "torch", "transformers", "sentence-transformers")
 
 
 class Readings:
     """The vectors that one model makes of texts."""
 
-    def __init__(self, options: Pretrained, runtime: Runtime, what: str, dtype: str | None = None) -> None:
-        self._options, self._runtime, self._what = options, runtime, what
+    def __init__(
+        self, options: Pretrained, runtime: Runtime, what: str, *, parameters: int, dtype: str | None = None
+    ) -> None:
+        self._options, self._runtime, self._what, self._parameters = options, runtime, what, parameters
         self._dtype = dtype or options.dtype
 
     @cached_property
@@ -73,8 +83,22 @@ class Readings:
             "max_length": max_length,
             "device": self.device.partition(":")[0],
             "attention": attention(self.device, self._dtype),
-            "versions": {name: version(name) for name in _PACKAGES},
+            "reading": _READING,
+            "versions": {name: version(name) for name in self._packages()},
         }
+
+    def _packages(self) -> Iterator[str]:
+        from embedder.pretrained.loading import attention
+
+        yield from _PACKAGES
+        if self._options.adapter:
+            yield "peft"
+        if attention(self.device, self._dtype) != "sdpa":
+            yield "flash-attn"
+
+    def release(self) -> None:
+        """Forget the model, so that its memory is free for what comes next; it is loaded again when it is needed."""
+        self.__dict__.pop("_model", None)
 
     def fill(self, texts: Collection[str], prompt: str, max_length: int, what: str) -> Space:
         """Have the vectors of `texts` in their space; whoever calls this holds the store's lock."""
@@ -84,7 +108,25 @@ class Readings:
         with meter(len(texts), f"{what}: texts", self._runtime.log_interval) as shown:
 
             def encode(part: list[str]) -> NDArray[np.float32]:
+                self._check_prompt(prompt, max_length)
                 return encoding.encode(self._model, part, prompt, max_length, normalise=normalise, done=shown.more)
 
-            fill(space, texts, encode, _WINDOW, stored=shown.skip)
+            encoded = fill(space, texts, encode, _WINDOW, stored=shown.skip, unit_characters=self._unit_characters())
+        say(f"{what}: {encoded:,} texts encoded, {len(texts) - encoded:,} from the store")
         return space
+
+    def _check_prompt(self, prompt: str, max_length: int) -> None:
+        from embedder import encoding
+
+        taken = len(encoding.tokenize(self._model, [prompt])[0])
+        if taken + _LEAST_LEFT > max_length:
+            raise TeacherError(
+                f"{self._what}: its prompt takes {taken} of {max_length} tokens, which leaves nothing of a text; raise "
+                "query_length and passage_length, or shorten the prompt or the dataset's instruction"
+            )
+
+    def _unit_characters(self) -> int:
+        """A unit is some minutes of work, on a CPU with a model of billions of weights too."""
+        if self.device != "cpu":
+            return UNIT_CHARACTERS
+        return max(_LEAST_CHARACTERS, min(UNIT_CHARACTERS, UNIT_CHARACTERS * _BASE_PARAMETERS // self._parameters))

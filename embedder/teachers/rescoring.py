@@ -101,7 +101,7 @@ class Rescored:
 
     def _top(self, queries: Queries) -> int:
         """How many are scored again: of labels all."""
-        return len(self._corpus.ids) if queries.everything else self._options.top
+        return len(self._corpus.ids) if queries.everything else min(self._options.top, len(self._corpus.ids))
 
     def _build(self) -> teachers.Teacher:
         first = teachers.build(self._options.first, self._corpus, self._runtime)

@@ -1,7 +1,6 @@
 """Encoding what a space lacks, in units small enough to lose."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from itertools import islice
+from collections.abc import Callable, Iterable, Iterator
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +17,9 @@ CPU cores with bfloat16: 3 minutes a unit. A model of 7 B weights reads 22,000 a
 takes 4 ms a megabyte: 0.1 s for 8,192 vectors of 768 float32. A million passages of 340 characters are 330 units.
 """
 
+WINDOW_CHARACTERS = 2**26
+"""What a window holds of long texts: 65,536 of 100,000 characters would be 6.5 GB."""
+
 Encode = Callable[[list[str]], NDArray[np.float32]]
 
 
@@ -30,6 +32,7 @@ def fill(
     stored: Callable[[int], None] | None = None,
     unit_texts: int = UNIT_TEXTS,
     unit_characters: int = UNIT_CHARACTERS,
+    window_characters: int = WINDOW_CHARACTERS,
 ) -> int:
     """Have the vector of every text in `space`; those that it has already are not encoded again.
 
@@ -37,10 +40,11 @@ def fill(
         space: where the vectors go; the caller holds its store's lock.
         texts: what to encode, read once; one that repeats is encoded once.
         encode: returns the [n, d] vectors of n texts.
-        window: how many texts are held in memory, and sorted by length so that a unit's are alike.
+        window: the most texts held in memory, and sorted by length so that a unit's are alike.
         stored: is told how many more texts need not be encoded.
         unit_texts: the most texts a unit has.
         unit_characters: the characters at which a unit is full.
+        window_characters: the characters at which a window is full.
 
     Returns:
         How many texts were encoded.
@@ -48,27 +52,27 @@ def fill(
     Raises:
         TeacherError: what `encode` returned is not the texts' number of finite vectors.
     """
-    remaining, encoded = iter(texts), 0
-    while held := list(islice(remaining, window)):
+    encoded = 0
+    for held in _cut(texts, window, window_characters):
         lacking = [held[position] for position in space.missing(text_keys(held))]
         if stored:
             stored(len(held) - len(lacking))
-        del held
-        for unit in _units(sorted(lacking, key=lambda text: (len(text), text)), unit_texts, unit_characters):
+        held.clear()  # `_cut` holds it too
+        for unit in _cut(sorted(lacking, key=lambda text: (len(text), text)), unit_texts, unit_characters):
             space.add(text_keys(unit), encode(unit))
             encoded += len(unit)
     return encoded
 
 
-def _units(texts: Sequence[str], most_texts: int, most_characters: int) -> Iterator[list[str]]:
-    """Cut texts into units, each full in texts or in characters; after a kill the rest is cut at the same places."""
-    unit: list[str] = []
+def _cut(texts: Iterable[str], most_texts: int, most_characters: int) -> Iterator[list[str]]:
+    """Cut texts into parts, each full in texts or in characters; after a kill the rest is cut at the same places."""
+    part: list[str] = []
     characters = 0
     for text in texts:
-        if unit and (len(unit) == most_texts or characters + len(text) > most_characters):
-            yield unit
-            unit, characters = [], 0
-        unit.append(text)
+        if part and (len(part) == most_texts or characters + len(text) > most_characters):
+            yield part
+            part, characters = [], 0
+        part.append(text)
         characters += len(text)
-    if unit:
-        yield unit
+    if part:
+        yield part

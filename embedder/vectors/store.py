@@ -56,6 +56,7 @@ class Space:
         self._index = Index()
         self._units: list[units.Unit] = []
         self._starts: list[int] = []
+        self._verified: set[int] = set()
         self._files.mkdir(parents=True, exist_ok=True)
         _describe(self.folder / "facts.json", content)
         for unit in manifest.read(self._manifest):
@@ -86,6 +87,7 @@ class Space:
         unit = units.write(self._files, name, keys, stored)
         manifest.append(self._manifest, unit)
         self._hold(unit, keys)
+        self._verified.add(len(self._units) - 1)
 
     def shards(self, keys: Keys, rows: int) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float32]]]:
         """Yield every position of `keys` once, with its vector, in the order in which they are stored.
@@ -159,11 +161,21 @@ class Space:
         found = np.empty((len(places), self.dimensions or 0), np.float32)
         owners = np.searchsorted(self._starts, places, side="right") - 1
         for owner in np.unique(owners):
+            self._verify(int(owner))
             first, end = np.searchsorted(owners, [owner, owner + 1])
             rows = places[first:end] - self._starts[owner]
             span = units.read_vectors(self._files, self._units[owner], self._dtype, int(rows[0]), int(rows[-1]) + 1)
             found[first:end] = span[rows - rows[0]]
         return found
+
+    def _verify(self, owner: int) -> None:
+        """Hash a unit before it is first read from: a damaged vector would be mined with, and nobody would know."""
+        if owner not in self._verified and not units.is_unharmed(self._files, self._units[owner]):
+            name = self._files / self._units[owner].unit
+            raise TableError(
+                f"{name}: is not as it was written; embedder check --cache removes it, then run this again"
+            )
+        self._verified.add(owner)
 
 
 def space_key(content: Mapping[str, object]) -> str:

@@ -84,3 +84,12 @@ def test_a_broken_adapter_is_one_line(base: Path, tmp_path: Path) -> None:
     (adapter / "adapter_config.json").write_text(json.dumps({}))
     with pytest.raises(ModelError, match="cannot be merged"):
         load(_entry(base, adapter), 64, "cpu", "model")
+
+
+def test_an_adapter_that_is_cut_off_is_one_line(base: Path, tmp_path: Path) -> None:
+    """An adapter whose weights end too soon is refused in one line."""
+    adapter = models.make_adapter(base, tmp_path / "adapter")
+    path = adapter / "adapter_model.safetensors"
+    path.write_bytes(path.read_bytes()[:-10])
+    with pytest.raises(ModelError, match="cannot be merged"):
+        load(_entry(base, adapter), 64, "cpu", "model")

@@ -104,3 +104,11 @@ def test_pickled_projections_are_refused(projected: Path) -> None:
     (projected / "2_Dense" / "model.safetensors").rename(projected / "2_Dense" / "pytorch_model.bin")
     with pytest.raises(ModelError, match=r"its Dense module has no model.safetensors"):
         load(models.options(projected, pooling="mean"), None, "cpu", "model")
+
+
+def test_broken_projections_are_one_line(projected: Path) -> None:
+    """A Dense module whose weights are cut off is named."""
+    path = projected / "2_Dense" / "model.safetensors"
+    path.write_bytes(path.read_bytes()[:-10])
+    with pytest.raises(ModelError, match=r"its Dense module: cannot be loaded from .*2_Dense"):
+        load(models.options(projected, pooling="mean"), None, "cpu", "model")

@@ -117,3 +117,22 @@ def test_ranks_are_those_of_a_full_sort(parts: int, seed: int) -> None:
     scores = pair_scores(queries, corpus, rows, places)
     expected = [order[row].tolist().index(place) + 1 for row, place in zip(rows, places, strict=True)]
     assert ranks(queries, shards(corpus, parts, seed), rows, places, scores).tolist() == expected
+
+
+def test_fewer_passages_than_wanted_are_a_bug() -> None:
+    """Places that no shard holds are not made up."""
+    with pytest.raises(ValueError, match="fewer than 9"):
+        top_k(unit(2, 4, 1), shards(unit(5, 4, 2), 1), 9, FAISS)
+
+
+def test_rounding_bounds_sums_in_any_order() -> None:
+    """A product that adds up badly lies within the bound, so the rank found by counting is that of a full sort."""
+    width, tail = 256, np.float32(np.sqrt(0.49 * 2.0**-23))
+    query = np.full((1, width), tail, np.float32)
+    query[0, 0] = 1
+    corpus = np.concatenate([query, np.zeros((999, width), np.float32)])
+    corpus[1:, 0] = np.float32(1 + 100 * 2.0**-23)
+    rows = places = np.zeros(1, np.int64)
+    score = pair_scores(query, corpus, rows, places)
+    order, _ = by_sorting(query, corpus, len(corpus))
+    assert ranks(query, shards(corpus, 2), rows, places, score).tolist() == [order[0].tolist().index(0) + 1]

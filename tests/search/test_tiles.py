@@ -35,7 +35,7 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("small")
-@pytest.mark.parametrize("made", ["random", "close together", "long and short", "twice"])
+@pytest.mark.parametrize("made", ["random", "close together", "long and short", "twice", "tiny"])
 @pytest.mark.parametrize("parts", [1, 3])
 def test_tiles_find_what_faiss_finds(made: str, parts: int) -> None:
     """Any kind of vectors, any cut: places and scores are the plain engine's, bit for bit."""
@@ -45,6 +45,8 @@ def test_tiles_find_what_faiss_finds(made: str, parts: int) -> None:
         queries = np.asarray(0.05 * queries + unit(1, 24, 9), np.float32)
     if made == "long and short":
         corpus *= np.random.default_rng(5).lognormal(0, 2, (1200, 1)).astype(np.float32)
+    if made == "tiny":
+        corpus, queries = corpus * np.float32(1e-19), queries * np.float32(1e-19)
     found = top_k(queries, shards(corpus, parts), 10, Tiles(PLAIN))
     expected = top_k(queries, shards(corpus, parts), 10, PLAIN)
     np.testing.assert_array_equal(found[0], expected[0])

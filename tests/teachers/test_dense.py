@@ -9,11 +9,11 @@ import pytest
 from faiss.contrib.exhaustive_search import knn_ground_truth
 from numpy.typing import NDArray
 
-from embedder import encoding, teachers
-from embedder.errors import TeacherError
+from embedder import encoding, layout, teachers
+from embedder.errors import TableError, TeacherError
 from embedder.params.runtime import Runtime
 from embedder.revisions import content_hash, file_hashes
-from embedder.teachers import Block, Corpus, Queries
+from embedder.teachers import Block, Corpus, Queries, readings
 from embedder.teachers.dense import Options
 from tests.models import WORDS, make_bert, make_mistral
 
@@ -222,22 +222,78 @@ def test_two_local_models_in_turn_never_share_vectors(tmp_path: Path, read: list
     assert read == []
 
 
-def test_the_revision_is_the_entrys(tmp_path: Path) -> None:
-    """A run names the commit or content hash of the weights."""
-    options = _options(make_bert(tmp_path / "model"))
-    assert teachers.build(options, _corpus(["alpha"]), CPU).revision == options.revision
+def test_the_revision_fixes_the_scores(tmp_path: Path) -> None:
+    """Another prompt, length, dtype, index or instruction is another revision; another name of a folder or licence is not."""
+    folder = make_bert(tmp_path / "model")
+    same = [_options(folder), _options(folder, name="elsewhere", licence="MIT", parameters=1)]
+    index = {"kind": "ivf", "lists": 2, "probes": 1, "sample": 1, "min_recall": 0.5}
+    changes: list[dict[str, object]] = [
+        {"query_prompt": "mu: "},
+        {"query_length": 16},
+        {"dtype": "bfloat16"},
+        {"index": index},
+    ]
+    other = [_options(folder, **change) for change in changes]
+    revisions = [teachers.build(one, _corpus(["alpha"]), CPU).revision for one in [*same, *other]]
+    assert len(set(revisions)) == len(revisions) - 1
+    assert revisions[0] == revisions[1]
+    asked = [teachers.build(_mistral(folder), _corpus(["alpha"], instruction=one), CPU).revision for one in "ab"]
+    assert asked[0] != asked[1]
+    assert teachers.build(same[0], _corpus(["alpha"]), CPU).report()["weights"] == {"content": same[0].revision}
 
 
-def test_a_wrong_number_of_dimensions_is_one_line(tmp_path: Path) -> None:
-    """An entry that promises other vectors than the model makes names both numbers."""
+def test_a_wrong_number_of_dimensions_is_one_line(tmp_path: Path, read: list[str]) -> None:
+    """An entry that promises other vectors than the model makes names both numbers, before any passage is read."""
     options = _options(make_bert(tmp_path / "model"), dimensions=17)
     with pytest.raises(TeacherError, match=r"its vectors have 16 dimensions, not 17; correct `dimensions`"):
         _block(options, _corpus(_texts(5, 1)), _asked(["mu"], 3))
+    assert read == ["alpha: mu"]
+
+
+def test_a_prompt_that_leaves_nothing_of_a_text_is_refused(tmp_path: Path) -> None:
+    """A prompt as long as the length would give every query the same vector."""
+    options = _mistral(make_mistral(tmp_path / "model"), query_length=20)
+    with pytest.raises(TeacherError, match=r"its prompt takes \d+ of 20 tokens.*raise query_length"):
+        _block(options, _corpus(_texts(5, 1), instruction="Find what it says"), _asked(_texts(3, 2), 3))
+
+
+def test_a_pooling_that_sees_no_text_is_refused(tmp_path: Path) -> None:
+    """The first token of a causal model sees nothing but itself: all queries would have one vector."""
+    options = _mistral(make_mistral(tmp_path / "model"), pooling="cls", query_prompt="")
+    with pytest.raises(TeacherError, match="gives all 3 queries one vector; correct `pooling`"):
+        _block(options, _corpus(_texts(5, 1)), _asked(_texts(3, 2), 3))
+
+
+def test_a_damaged_vector_is_never_mined_with(tmp_path: Path) -> None:
+    """A flipped bit in a unit stops the scoring and names what mends it."""
+    options, corpus, asked = _options(make_bert(tmp_path / "model")), _corpus(_texts(20, 1)), _asked(_texts(3, 2), 3)
+    _block(options, corpus, asked)
+    for unit in (layout.VECTORS).glob("*/units/*"):
+        content = bytearray(unit.read_bytes())
+        content[-3] ^= 1
+        unit.write_bytes(content)
+    with pytest.raises(TableError, match="is not as it was written; embedder check --cache"):
+        _block(options, corpus, asked)
+
+
+def test_large_models_on_a_cpu_commit_smaller_units(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A unit is minutes of work: a model of 8.6 billion weights commits a hundredth of the characters."""
+    asked: list[int] = []
+
+    def fill(*_: object, unit_characters: int, **__: object) -> int:
+        asked.append(unit_characters)
+        return 0
+
+    monkeypatch.setattr(readings, "fill", fill)
+    for parameters in (10_000, 86_000_000, 860_000_000, 10**12):
+        made = readings.Readings(_options(make_bert(tmp_path / "model")), CPU, "it", parameters=parameters)
+        made.fill(["mu"], "", 24, "it")
+    assert asked == [2**20, 2**20, 2**20 // 10, 2**14]
 
 
 def test_an_inverted_file_reports_its_recall_and_is_refused_below_the_bound(tmp_path: Path) -> None:
     """All lists find all and the run is the exact one; one list of eight finds less than the entry asks for."""
-    folder, corpus, queries = make_bert(tmp_path / "model"), _corpus(_texts(200, 1)), _texts(10, 2)
+    folder, corpus, queries = make_bert(tmp_path / "model"), _corpus(_texts(400, 1)), _texts(10, 2)
     index = {"kind": "ivf", "lists": 8, "probes": 8, "sample": 5, "min_recall": 0.9}
     teacher = teachers.build(_options(folder, index=index), corpus, CPU)
     (block,) = teacher.score(_asked(queries, 40))
@@ -246,6 +302,25 @@ def test_an_inverted_file_reports_its_recall_and_is_refused_below_the_bound(tmp_
     poor = _options(folder, index=index | {"probes": 1, "min_recall": 0.99})
     with pytest.raises(TeacherError, match=r"of the 40 best passages, less than min_recall 0\.99; raise `probes`"):
         _block(poor, corpus, _asked(queries, 40))
+
+
+def test_an_inverted_file_is_not_asked_for_what_it_cannot_tell(tmp_path: Path) -> None:
+    """Small corpora, labels and ranks of any depth are searched exactly, and the report says why."""
+    folder, queries = make_bert(tmp_path / "model"), _texts(5, 2)
+    index = {"kind": "ivf", "lists": 4, "probes": 1, "sample": 5, "min_recall": 0.01}
+    options, exact = _options(folder, index=index), _options(folder)
+    for size, judged, deep, said in ((100, (), False, "100 passages"), (200, [[3]] * 5, True, "any depth")):
+        corpus, asked = _corpus(_texts(size, 1)), _asked(queries, 10, judged, deep=deep)
+        teacher = teachers.build(options, corpus, CPU)
+        (block,) = teacher.score(asked)
+        assert list(_rows(block)) == list(_rows(_block(exact, corpus, asked)))
+        assert said in str(teacher.report()["index"])
+
+
+def test_more_passages_than_there_are_are_all(tmp_path: Path) -> None:
+    """A query that wants more than the corpus has gets all of it."""
+    options = _options(make_bert(tmp_path / "model"))
+    assert [len(row) for row in _rows(_block(options, _corpus(_texts(7, 1)), _asked(["mu"], 50)))] == [7]
 
 
 def test_a_16_bit_model_is_compared_with_float32(tmp_path: Path) -> None:

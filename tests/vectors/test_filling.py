@@ -1,14 +1,16 @@
 """Encoding what a space lacks."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from embedder.errors import TeacherError
-from embedder.vectors.filling import _units, fill
+from embedder.vectors.filling import _cut, fill
 from embedder.vectors.keys import text_keys
 from embedder.vectors.store import Space
 from tests.vectors.made_up import Encoder, encode
@@ -37,7 +39,7 @@ def test_a_text_that_repeats_is_encoded_once(space: Space) -> None:
     assert encoder.texts == list("abcd")
 
 
-def test_units_hold_texts_of_like_lengths(space: Space) -> None:
+def test_cut_hold_texts_of_like_lengths(space: Space) -> None:
     """In a window texts are encoded from the shortest to the longest, equally long ones in their order."""
     encoder = Encoder()
     fill(space, ["ccc", "b", "aaa", "dd", "a"], encoder, 5, unit_texts=2)
@@ -47,7 +49,7 @@ def test_units_hold_texts_of_like_lengths(space: Space) -> None:
 @given(st.lists(st.text(max_size=9)), st.integers(1, 5), st.integers(1, 20))
 def test_a_unit_is_full_in_texts_or_characters(texts: list[str], most: int, characters: int) -> None:
     """Units follow each other without a gap, none over its limits but a single long text, and none fuller by one."""
-    units = list(_units(texts, most, characters))
+    units = list(_cut(texts, most, characters))
     assert [text for unit in units for text in unit] == texts
     for number, unit in enumerate(units):
         assert 1 <= len(unit) <= most
@@ -61,9 +63,9 @@ def test_a_unit_is_full_in_texts_or_characters(texts: list[str], most: int, char
 @settings(deadline=None)
 def test_what_is_left_is_cut_at_the_same_places(texts: set[str], done: int) -> None:
     """Without its first units a window is cut into the units that remain."""
-    units = list(_units(sorted(texts), 3, 8))
+    units = list(_cut(sorted(texts), 3, 8))
     left = [text for unit in units[done:] for text in unit]
-    assert list(_units(left, 3, 8)) == units[done:]
+    assert list(_cut(left, 3, 8)) == units[done:]
 
 
 def test_nothing_to_encode(space: Space) -> None:
@@ -92,3 +94,23 @@ def test_what_is_stored_is_told(space: Space) -> None:
     told: list[int] = []
     assert fill(space, "abcdef", encode, 4, stored=told.append) == 3
     assert told == [3, 0]
+
+
+def test_a_window_is_full_in_texts_or_characters(space: Space) -> None:
+    """Long texts are held in shorter windows: as many are read ahead as have so many characters, and one more."""
+    lengths = [1, 1, 1, 9, 2, 30, 1, 1]
+    read: list[int] = []
+
+    def texts() -> Iterator[str]:
+        for number, length in enumerate(lengths):
+            read.append(number)
+            yield str(number) * length
+
+    seen: list[tuple[int, int]] = []
+
+    def noted(unit: list[str]) -> NDArray[np.float32]:
+        seen.append((len(unit), len(read)))
+        return encode(unit)
+
+    assert fill(space, texts(), noted, 3, window_characters=10) == len(lengths)
+    assert seen == [(3, 4), (1, 5), (1, 6), (1, 7), (2, 8)]

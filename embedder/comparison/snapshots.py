@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from embedder import layout, schemas
-from embedder.comparison import Mined
+from embedder.comparison.compare import Mined
 from embedder.errors import EmbedderError, TableError
 from embedder.texts import passage_text
 

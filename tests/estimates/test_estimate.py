@@ -10,13 +10,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from embedder import estimates, layout
+from embedder import layout
 from embedder.cli.estimate import duration, print_estimates
-from embedder.costs import Cost, evenly, mean_tokens
 from embedder.errors import TeacherError
+from embedder.estimates import estimate
+from embedder.estimates.costs import Cost, evenly, mean_tokens
+from embedder.estimates.rates import Measured
 from embedder.params.load import load, parse, read
 from embedder.params.runtime import Runtime
-from embedder.rates import Measured
 from embedder.revisions import content_hash, file_hashes
 from embedder.teachers import TEACHERS
 from embedder.teachers.readings import Readings
@@ -66,12 +67,12 @@ def _project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
 
 
-def estimated(teachers: dict[str, Any], machine: Machine | None = None) -> dict[str, estimates.Estimate]:
+def estimated(teachers: dict[str, Any], machine: Machine | None = None) -> dict[str, estimate.Estimate]:
     """Estimate bm25, which is set, and other teachers."""
     params = project.tiny_params()
     params["teachers"] = {"bm25": params["teachers"]["bm25"], **copy.deepcopy(teachers)}
     project.write_params(Path(), params)
-    rows = estimates.estimate(load(), tables.entry(), QUERIES, PASSAGES, machine or Machine())
+    rows = estimate.estimate(load(), tables.entry(), QUERIES, PASSAGES, machine or Machine())
     return {row.teacher: row for row in rows}
 
 
@@ -152,7 +153,7 @@ def test_stored_vectors_are_not_encoded_again(tmp_path: Path) -> None:
     entry = _local(tmp_path / "bert")
     estimated({"bert": entry})
     params = load()
-    readings = Readings(params.teachers["bert"], params.runtime, "bert")  # type: ignore[arg-type]  # of any kind
+    readings = Readings(params.teachers["bert"], params.runtime, "bert", parameters=1)  # type: ignore[arg-type]  # of any kind
     space = readings.space("", 32)
     space.add(text_keys(PASSAGES[:100]), np.ones((100, 16), np.float32))
     before = {path: path.stat().st_mtime_ns for path in layout.CACHE.rglob("*")}
@@ -216,8 +217,8 @@ def test_what_cannot_be_estimated_is_said(monkeypatch: pytest.MonkeyPatch) -> No
     def failing(*_: object) -> Cost:
         raise TeacherError("has no engine")
 
-    monkeypatch.setitem(estimates._KINDS, "dense", failing)
-    monkeypatch.delitem(estimates._KINDS, "bm25")
+    monkeypatch.setitem(estimate._KINDS, "dense", failing)
+    monkeypatch.delitem(estimate._KINDS, "bm25")
     rows = estimated({"bert": BERT})
     assert rows["bert"].cost == Cost(seconds=None, notes=("has no engine",))
     assert rows["bm25"].cost == Cost(seconds=None, notes=("nobody knows what this kind costs",))
@@ -225,7 +226,7 @@ def test_what_cannot_be_estimated_is_said(monkeypatch: pytest.MonkeyPatch) -> No
 
 def test_every_kind_has_an_estimate() -> None:
     """A kind added to the registry of teachers needs its cost."""
-    assert set(estimates._KINDS) == set(TEACHERS)
+    assert set(estimate._KINDS) == set(TEACHERS)
 
 
 @given(st.lists(st.text(), max_size=50), st.integers(1, 20))

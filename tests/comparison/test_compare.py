@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from embedder import comparison, schemas
-from embedder.comparison import Mined, compare, overlaps
+from embedder import schemas
+from embedder.comparison.compare import Facts, Mined, Move, compare, overlaps
 from tests import tables
 
 PASSAGES = [f"p{number}" for number in range(8)]
@@ -64,8 +64,8 @@ def test_figures_are_of_the_queries_in_both() -> None:
     """Kept candidates, those above the positive and the positives' ranks are counted over the queries of both."""
     found = compare(mined(BEFORE), mined(AFTER), 1.0, 5)
     assert (found.both, found.only_before, found.only_after) == (2, 1, 1)
-    assert found.before == comparison.Facts(2.0, 0.5, 2, 1.0, 1.0, 2.0)
-    assert found.after == comparison.Facts(2.0, 0.0, 2, 1.0, 1.0, 1.0)
+    assert found.before == Facts(2.0, 0.5, 2, 1.0, 1.0, 2.0)
+    assert found.after == Facts(2.0, 0.0, 2, 1.0, 1.0, 1.0)
 
 
 def test_overlap_is_what_both_have_of_what_either_has() -> None:
@@ -84,7 +84,7 @@ def test_a_move_names_what_came_and_what_left() -> None:
     """Of a query whose kept candidates changed, those new and those gone are told by their ranks."""
     found = compare(mined(BEFORE), mined(AFTER), 1.0, 5)
     assert found.changed == 1
-    assert found.moves == [comparison.Move("q1", 0.5, ((3, "p5"),), ((2, "p2"),))]
+    assert found.moves == [Move("q1", 0.5, ((3, "p5"),), ((2, "p2"),))]
 
 
 def test_the_most_changed_come_first() -> None:

@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 
 from embedder import teachers
-from embedder.costs import Cost, Machine, Work, evenly, mean_tokens
 from embedder.errors import EmbedderError
+from embedder.estimates.costs import Cost, Machine, Work, evenly, mean_tokens
 from embedder.params.base import Model
 from embedder.params.models import Dataset, Params
 from embedder.params.runtime import Runtime
@@ -106,7 +106,7 @@ def _given(options: Model, work: Work, machine: Machine, runtime: Runtime) -> Co
 def _dense(options: Any, work: Work, machine: Machine, runtime: Runtime) -> Cost:  # noqa: ANN401 - of a registry's module
     from embedder.teachers.readings import Readings
 
-    readings = Readings(options, runtime, options.name)
+    readings = Readings(options, runtime, options.name, parameters=options.parameters)
     read = _prompts(options, work)
     sides = (
         (work.queries, read.query, options.query_length),

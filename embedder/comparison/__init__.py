@@ -1,0 +1,1 @@
+"""How the runs and negatives of two revisions differ."""

@@ -1,0 +1,1 @@
+"""What mining would cost, teacher by teacher, before anything is encoded."""
