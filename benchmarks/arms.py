@@ -76,7 +76,10 @@ def once(arms: Mapping[str, Arm], name: str, asked: Namespace, **more: object) -
         return arms[name](Namespace(**(vars(asked) | more)))
     named = vars(asked) | more | {"arm": name}
     options = [f"--{key.replace('_', '-')}={value}" for key, value in named.items() if key != "trial"]
-    ran = subprocess.run([sys.executable, sys.argv[0], *options], capture_output=True, text=True, check=False)  # noqa: S603 - this script
+    # As the stages set it: two libraries' waiting threads would take the cores from each other, in every arm.
+    environment = {"OMP_WAIT_POLICY": "PASSIVE", **os.environ}
+    command = [sys.executable, sys.argv[0], *options]
+    ran = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)  # noqa: S603 - this script
     if ran.returncode:
         raise SystemExit(f"{name}: failed\n{ran.stderr}")
     result: Result = json.loads(ran.stdout.splitlines()[-1])

@@ -1,5 +1,6 @@
 """Where torch runs and how reproducibly: `runtime.device`, `runtime.threads`, seeds."""
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -43,6 +44,11 @@ def resolve(device: str) -> str:
         reason = str(error).strip().partition("\n")[0]
         raise ParamsError(f"runtime.device: '{device}' cannot be used here ({reason}); use auto or cpu") from error
     return device
+
+
+def cores() -> int:
+    """How many cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def bfloat16_flag(cpuinfo: Path = _CPU) -> str | None:

@@ -1,9 +1,12 @@
 """Scores of single pairs: the same bits wherever a pair stands, which a matrix product does not promise."""
 
 from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 from numpy.typing import NDArray
+
+from embedder.devices import cores
 
 Vectors = NDArray[np.float32]
 Ints = NDArray[np.int64]
@@ -11,7 +14,8 @@ Shard = tuple[Ints, Vectors]
 """[m] places in the corpus, and [m, d] the vectors that stand there."""
 
 # So few that the rows gathered stay in a core's cache.
-_PAIRS = 128
+_PAIRS = 512
+_WORTH_THREADS = 16
 
 
 def pair_scores(
@@ -23,10 +27,20 @@ def pair_scores(
     on any CPU.
     """
     out = np.empty(len(rows), np.float32)
-    for start in range(0, len(rows), _PAIRS):
+
+    def score(start: int) -> None:
         part = slice(start, start + _PAIRS)
         # One dot product a pair. Adding 0 makes -0 and 0 the same bits.
         out[part] = np.vecdot(left[rows[part]].astype(np.float64), right[columns[part]].astype(np.float64)) + 0.0
+
+    starts = range(0, len(rows), _PAIRS)
+    if len(starts) < _WORTH_THREADS:
+        for start in starts:
+            score(start)
+    else:
+        with ThreadPoolExecutor(cores()) as threads:
+            for _ in threads.map(score, starts):
+                pass
     return out
 
 

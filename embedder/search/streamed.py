@@ -73,7 +73,7 @@ def ranks(queries: Vectors, shards: Iterable[Shard], rows: Ints, places: Ints, s
     """
     better = np.zeros(len(rows), np.int64)
     for held, vectors in shards:
-        slack = rounding(queries, float(np.linalg.norm(vectors, axis=1).max(initial=0)))
+        slack = rounding(queries, float(lengths(vectors).max(initial=0)))
         step = max(1, _PRODUCTS // max(1, len(vectors)))
         asked = np.unique(rows)
         for start in range(0, len(asked), step):
@@ -94,13 +94,18 @@ def rounding(queries: Vectors, longest: float) -> NDArray[np.float64]:
 
     See Higham 2002, "Accuracy and Stability of Numerical Algorithms", 3.1; u is half of float32's epsilon.
     """
-    norms = np.linalg.norm(queries, axis=1).astype(np.float64)
+    norms = lengths(queries).astype(np.float64)
     return np.asarray(queries.shape[1] * np.finfo(np.float32).eps * norms * longest, dtype=np.float64)
+
+
+def lengths(vectors: Vectors) -> Vectors:
+    """Return the length of each vector, without a second array of their size."""
+    return np.asarray(np.sqrt(np.vecdot(vectors, vectors)))
 
 
 def _merge(propose: Propose, best: Keys, queries: Vectors, shard: Shard) -> Keys:
     (places, vectors), k, merged = shard, best.shape[1], best.copy()
-    slack = rounding(queries, float(np.linalg.norm(vectors, axis=1).max(initial=0)))
+    slack = rounding(queries, float(lengths(vectors).max(initial=0)))
     lowest = scores_of(best.min(axis=1))
     rows, width = np.arange(len(queries)), min(k + _OVERFETCH, len(vectors))
     while len(rows) and width:

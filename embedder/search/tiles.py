@@ -6,23 +6,19 @@ best; the rest, little more than k passages a query, is scored one pair at a tim
 the same bits.
 """
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 from numpy.typing import NDArray
 
 from embedder.search.pairs import Ints, Shard, Vectors, pair_scores
 from embedder.search.streamed import Keys, Merge, keys_of, largest, scores_of
 
-if TYPE_CHECKING:
-    import torch
-
 _QUERIES = 1_024
 _PASSAGES = 8_192
 # Before the first tile each query needs k scores to compare with; the more, the fewer passages pass the first tiles.
 _SEED = 4
-# A single score costs what some 60 products in a tile do.
-_TOO_MANY = 64
+# Where more than an eighth of a tile passes, or a 64th of all tiles at the end, the bound tells too little.
+_PASSING = 8
+_SCORED = 64
 # The most by which a number is rounded to bfloat16, as a share of it.
 _ROUNDED = 2.0**-8
 # Instructions for bfloat16 take numbers below 1e-38 for 0, which no share of a score bounds.
@@ -37,65 +33,96 @@ class Tiles:
 
     def __call__(self, best: Keys, queries: Vectors, shard: Shard) -> Keys:
         """Return the best [q, k] of what was found before and of one shard, in no order."""
-        import torch
-
         (places, vectors), best = shard, best.copy()
         start = 0 if best.all() else min(len(vectors), max(_PASSAGES, _SEED * best.shape[1]))
         if start:
             best = self._plain(best, queries, (places[:start], vectors[:start]))
-        rough = torch.from_numpy(np.ascontiguousarray(queries)).bfloat16()
-        center, products = vectors.mean(axis=0), torch.empty(_QUERIES * _PASSAGES, dtype=torch.bfloat16)
-        for first in range(start, len(vectors), _PASSAGES):
-            part = slice(first, first + _PASSAGES)
-            tile = _Tile(places[part], vectors[part], center, products)
-            for row in range(0, len(queries), _QUERIES):
-                rows = slice(row, row + _QUERIES)
-                best[rows] = self._merge(best[rows], queries[rows], rough[rows], tile)
+        center = vectors.mean(axis=0)
+        tiles = [_Tile(vectors, first, center) for first in range(start, len(vectors), _PASSAGES)]
+        for row in range(0, len(queries) if tiles else 0, _QUERIES):
+            rows = slice(row, row + _QUERIES)
+            best[rows] = self._merge(best[rows], _Asked(queries[rows], center), tiles, (places, vectors), start)
         return best
 
-    def _merge(self, best: Keys, queries: Vectors, rough: "torch.Tensor", tile: "_Tile") -> Keys:
-        if tile.longest * float(np.linalg.norm(queries, axis=1).min()) < _TINY:
-            return self._plain(best, queries, (tile.places, tile.vectors))
-        row, column = tile.candidates(queries, rough, scores_of(best.min(axis=1)))
-        if len(row) * _TOO_MANY > len(queries) * len(tile.places):
-            return self._plain(best, queries, (tile.places, tile.vectors))
-        return add(best, row, keys_of(pair_scores(queries, tile.vectors, row, column), tile.places[column]))
+    def _merge(self, best: Keys, asked: "_Asked", tiles: "list[_Tile]", shard: Shard, start: int) -> Keys:
+        """Return the best of `best` and of what lies from `start` on, which the tiles hold."""
+        (places, vectors), found = shard, _candidates(best, asked, tiles)
+        if found is None:
+            return self._plain(best, asked.queries, (places[start:], vectors[start:]))
+        rows, columns = found
+        return add(best, rows, keys_of(pair_scores(asked.queries, vectors, rows, columns), places[columns]))
+
+
+def _candidates(best: Keys, asked: "_Asked", tiles: "list[_Tile]") -> tuple[Ints, Ints] | None:
+    """Return rows and columns of all pairs that may be among the best, rows ascending; None where these are too many."""
+    least, found = best, []
+    for tile in tiles:
+        rows, columns, rough = tile.above(asked, scores_of(least.min(axis=1)))
+        if len(rows) * _PASSING > len(best) * tile.size or tile.longest * float(asked.norms.min()) < _TINY:
+            return None
+        # What a pair scores at least; columns make keys that are not 0, and settle nothing.
+        bound = tile.bound(asked)[rows]
+        lower = np.nextafter((rough - bound).astype(np.float32), np.float32(-np.inf))
+        least = add(least, rows, keys_of(lower, columns))
+        found.append((rows, columns, rough + bound))
+    rows, columns, upper = (np.concatenate(column) for column in zip(*found, strict=True))
+    chosen = np.flatnonzero(upper >= scores_of(least.min(axis=1))[rows])
+    if len(chosen) * _SCORED > len(best) * sum(tile.size for tile in tiles):
+        return None
+    chosen = chosen[np.argsort(rows[chosen], kind="stable")]
+    return rows[chosen], columns[chosen]
+
+
+class _Asked:
+    """Some queries, rounded to bfloat16, and what the bound needs of them.
+
+    All by torch: numpy's threads wait by spinning, which takes the processor from torch's.
+    """
+
+    def __init__(self, queries: Vectors, center: Vectors) -> None:
+        import torch
+
+        exact, middle = torch.from_numpy(np.ascontiguousarray(queries)), torch.from_numpy(center)
+        self.queries, self.rough = queries, exact.bfloat16()
+        rounded = self.rough.float()
+        self.errors = (exact - rounded).norm(dim=1).double().numpy()
+        self.norms = rounded.norm(dim=1).double().numpy() + self.errors
+        self.at_center = (exact @ middle).double().numpy()
+        # Memory that is new for each tile would cost as much as the product.
+        self.room = torch.empty(len(queries) * _PASSAGES, dtype=torch.bfloat16)
 
 
 class _Tile:
-    """A part of a shard, whose vectors less their `center` are rounded to bfloat16; `products` is room that is reused."""
+    """A part of a shard from `first` on, whose vectors less their `center` are rounded to bfloat16."""
 
-    def __init__(self, places: Ints, vectors: Vectors, center: Vectors, products: "torch.Tensor") -> None:
+    def __init__(self, vectors: Vectors, first: int, center: Vectors) -> None:
         import torch
 
-        self.places, self.vectors, self._center, self._products = places, vectors, center, products
         # Vectors of one model lie close together; what they have in common ranks nothing and would widen the bound.
-        offsets = torch.from_numpy(vectors - center)
-        self._rough = offsets.bfloat16()
+        offsets = torch.from_numpy(vectors[first : first + _PASSAGES] - center)
+        self.size, self._first, self._rough = len(offsets), first, offsets.bfloat16()
         self.longest = float(offsets.norm(dim=1).max())
         self._error = float((offsets - self._rough.float()).norm(dim=1).max())
+        self._lengths = float(np.linalg.norm(center)) + self.longest + self._error
 
-    def candidates(self, queries: Vectors, rough: "torch.Tensor", lowest: Vectors) -> tuple[Ints, Ints]:
-        """Return rows and columns of all pairs that may score at least `lowest` [q]."""
+    def above(self, asked: "_Asked", lowest: Vectors) -> tuple[Ints, Ints, NDArray[np.float64]]:
+        """Return rows, columns of the shard and rough scores of all pairs that may score at least `lowest` [q]."""
         import torch
 
-        bound = self._bound(queries, rough)
-        least = lowest.astype(np.float64) - (queries @ self._center) - bound
-        # Rounding keeps the order, so what is compared with could be rounded like the products; a step lower is sure.
+        least = lowest.astype(np.float64) - asked.at_center - self.bound(asked)
         floor = torch.from_numpy(least - _ROUNDED * np.abs(least)).to(torch.bfloat16)
-        # Memory that is new each time would cost as much as the product.
-        products = self._products[: len(queries) * len(self.places)].view(len(queries), len(self.places))
-        passing = (torch.mm(rough, self._rough.T, out=products) >= floor[:, None]).numpy()
-        return np.divmod(_true(passing), passing.shape[1])
+        products = asked.room[: len(floor) * self.size].view(len(floor), self.size)
+        passing = (torch.mm(asked.rough, self._rough.T, out=products) >= floor[:, None]).numpy()
+        flat = _true(passing)
+        rows, columns = np.divmod(flat, self.size)
+        rough = products.view(-1)[torch.from_numpy(flat)].double().numpy() + asked.at_center[rows]
+        return rows, columns + self._first, rough
 
-    def _bound(self, queries: Vectors, rough: "torch.Tensor") -> NDArray[np.float64]:
-        """How far a float32 sum of rounded products may lie from the exact score: Cauchy-Schwarz on what was rounded off."""
-        rounded = rough.float().numpy()
-        errors = np.linalg.norm(queries - rounded, axis=1).astype(np.float64)
-        norms = np.linalg.norm(rounded, axis=1) + errors
-        length = float(np.linalg.norm(self._center)) + self.longest + self._error
-        sums = 2 * queries.shape[1] * np.finfo(np.float32).eps * norms * length
-        return np.asarray(errors * self.longest + norms * self._error + sums, dtype=np.float64)
+    def bound(self, asked: "_Asked") -> NDArray[np.float64]:
+        """How far a rough score may lie from the exact one: Cauchy-Schwarz on what was rounded off, and on the product."""
+        sums = 2 * asked.queries.shape[1] * np.finfo(np.float32).eps * asked.norms * self._lengths
+        product = _ROUNDED * asked.norms * (self.longest + self._error)
+        return np.asarray(asked.errors * self.longest + asked.norms * self._error + sums + product, dtype=np.float64)
 
 
 def add(best: Keys, rows: Ints, keys: Keys) -> Keys:

@@ -98,7 +98,10 @@ class Readings:
 
     def release(self) -> None:
         """Forget the model, so that its memory is free for what comes next; it is loaded again when it is needed."""
-        self.__dict__.pop("_model", None)
+        if self.__dict__.pop("_model", None) is not None and self.device.startswith("cuda"):
+            import torch
+
+            torch.cuda.empty_cache()
 
     def fill(self, texts: Collection[str], prompt: str, max_length: int, what: str) -> Space:
         """Have the vectors of `texts` in their space; whoever calls this holds the store's lock."""
@@ -119,9 +122,10 @@ class Readings:
         from embedder import encoding
 
         taken = len(encoding.tokenize(self._model, [prompt])[0])
-        if taken + _LEAST_LEFT > max_length:
+        read = min(max_length, self._model.max_seq_length or max_length)
+        if taken + _LEAST_LEFT > read:
             raise TeacherError(
-                f"{self._what}: its prompt takes {taken} of {max_length} tokens, which leaves nothing of a text; raise "
+                f"{self._what}: its prompt takes {taken} of {read} tokens, which leaves nothing of a text; raise "
                 "query_length and passage_length, or shorten the prompt or the dataset's instruction"
             )
 
