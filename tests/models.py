@@ -1,7 +1,7 @@
 """Tiny random models made on the spot, as folders that transformers loads."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from tokenizers import Tokenizer, pre_tokenizers, processors
@@ -13,12 +13,12 @@ from embedder.students import model as students_model
 WORDS = ["alpha", "beta", "gamma", "delta", "epsilon", "zeta", "eta", "theta", "iota", "kappa", "lambda", "mu"]
 
 
-def make_bert(folder: Path) -> Path:
+def make_bert(folder: Path, words: Sequence[str] = WORDS) -> Path:
     """Write a random BERT with a pooler, as Hub models have one."""
     import torch
     from transformers import BertConfig, BertModel, BertTokenizer
 
-    vocabulary = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", ":", *WORDS]
+    vocabulary = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", ":", *words]
     torch.manual_seed(0)
     config = BertConfig(
         vocab_size=len(vocabulary),

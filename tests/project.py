@@ -14,7 +14,7 @@ from ruamel.yaml import YAML
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = "tinydocs"
 
-_VERBS = (
+VERBS = (
     "add",
     "bend",
     "carry",
@@ -32,7 +32,7 @@ _VERBS = (
     "open",
     "pack",
 )
-_NOUNS = ("matrix", "vector", "graph", "table")
+NOUNS = ("matrix", "vector", "graph", "table")
 _PHRASES = (
     "The {noun} is read row by row and every {noun} cell is checked before the next {verb} step begins.",
     "Values that are missing in the {noun} are left alone, because to {verb} them would change their meaning.",
@@ -47,7 +47,7 @@ def make_package(site: Path, functions: int = 64) -> None:
     (folder / "__init__.py").write_text('"""Made-up functions."""\n')
     modules: dict[str, list[str]] = {}
     for number in range(functions):
-        verb, noun = _VERBS[number % len(_VERBS)], _NOUNS[number // len(_VERBS) % len(_NOUNS)]
+        verb, noun = VERBS[number % len(VERBS)], NOUNS[number // len(VERBS) % len(NOUNS)]
         modules.setdefault(noun, []).append(_function(f"{verb}_{noun}", verb, noun, number))
     for noun, sources in modules.items():
         (folder / f"{noun}s.py").write_text(f'"""About the {noun}."""\n\n\n' + "\n\n".join(sources))

@@ -60,7 +60,7 @@ def test_options_override() -> None:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["nowhere", "--as", "new"], "error: nowhere: holds no modules.json"),
+        (["nowhere", "--as", "new"], "error: nowhere: no such folder"),
         ([str(layout.MODEL), "--as", "Round Two"], "error: params.yaml: teachers.Round Two"),
         ([str(layout.MODEL), "--as", "bm25"], "error: teachers.bm25: is another teacher"),
     ],
