@@ -50,6 +50,8 @@ def top_k(queries: Vectors, shards: Iterable[Shard], k: int, merge: Merge) -> tu
         for start in range(0, len(queries), _QUERIES):
             block = slice(start, start + _QUERIES)
             best[block] = merge(best[block], queries[block], shard)
+        # Or two shards would be in memory while the next one is read.
+        del shard
     if not best.all():
         raise ValueError(f"the shards hold fewer than {k} passages")
     best = np.sort(best, axis=1)[:, ::-1]
