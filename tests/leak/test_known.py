@@ -1,4 +1,4 @@
-"""Tests of embedder.leak against an enumeration of all draws."""
+"""Tests of embedder.leak.known against an enumeration of all draws."""
 
 from itertools import combinations
 
@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from embedder import leak
-from embedder.leak import known_false_negatives
+from embedder.leak import known
+from embedder.leak.known import known_false_negatives
 from tests.tables import ints
 
 
@@ -34,7 +34,7 @@ def test_shares_are_those_of_all_draws(
 ) -> None:
     """The closed form equals the mean over every possible draw, positives beyond the run's depth included."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(leak, "DRAWS", draws)
+        patch.setattr(known, "DRAWS", draws)
         lengths = [max(length, *ranks, 0) if ranks else length for length, ranks, _ in queries]
         positives = [[*sorted(ranks), *[0] * beyond] for _, ranks, beyond in queries]
         pairs = [(q, rank) for q, ranks in enumerate(positives) for rank in ranks]

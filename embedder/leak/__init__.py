@@ -1,0 +1,1 @@
+"""Known false negatives: what rules would have let through, had known positives not been judged."""
