@@ -22,6 +22,8 @@ from embedder.errors import TeacherError
 from embedder.params.base import Model
 
 _BUSY = frozenset({408, 425, 429})
+# Bad request, too large, cannot be processed: where others are answered, it is these texts that are refused.
+_OF_REQUEST = frozenset({400, 413, 422})
 _SERVER_ERROR = 500
 _FIRST_WAIT, _LONGEST_WAIT = 0.5, 60.0
 _LONGEST_ASKED = 600.0
@@ -80,6 +82,33 @@ class EndpointOptions(Model):
         return value
 
 
+class AnswerError(TeacherError):
+    """A server answers something else than it was asked for."""
+
+
+class RequestError(TeacherError):
+    """A server refuses one request: too long, against its rules, or of a form that it does not know."""
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What a model said.
+
+    Attributes:
+        content: its words; empty where there are none.
+        refusal: why it would say nothing; empty where it did not refuse.
+        finish: why it ended: `stop`, or `length` where it was cut off.
+        prompt_tokens: how many tokens it read; None where the server does not count.
+        completion_tokens: how many it wrote, those of its thoughts included; likewise.
+    """
+
+    content: str
+    refusal: str
+    finish: str
+    prompt_tokens: int | None
+    completion_tokens: int | None
+
+
 @dataclass(frozen=True)
 class Client:
     """A server that is asked, by several threads if need be."""
@@ -95,6 +124,28 @@ class Client:
         body = {"model": self.options.model, "input": list(texts), "encoding_format": "float"}
         return _vectors(self.post("embeddings", body), (len(texts), dimensions), self.options.url, self._key())
 
+    def chat(self, body: Mapping[str, object]) -> Reply:
+        """Return what the model says to `body`: messages, and how it is to answer.
+
+        Raises:
+            AnswerError: the answer is no JSON, or no chat completion.
+            RequestError: the server refuses this request with 400, 413 or 422.
+            TeacherError: the server cannot be reached, or refuses whoever asks.
+        """
+        answer = self.post("chat/completions", {"model": self.options.model, **body})
+        try:
+            choice, usage = answer["choices"][0], answer.get("usage") or {}
+            said = choice["message"]
+            content, refusal = (str(said.get(part) or "") for part in ("content", "refusal"))
+            counts = (_count(usage.get(f"{side}_tokens")) for side in ("prompt", "completion"))
+            return Reply(content, refusal, str(choice.get("finish_reason")), *counts)
+        except (AttributeError, IndexError, KeyError, TypeError) as error:
+            raise AnswerError(f"endpoint {self.options.url}: answers no chat but {self.shown(answer)}") from error
+
+    def shown(self, answer: object) -> str:
+        """Return as much of an answer as a message holds, without the key."""
+        return _shown(answer, self._key())
+
     def post(self, path: str, body: Mapping[str, object]) -> Any:  # noqa: ANN401 - what JSON holds
         """Send `body` to `path` below the base and return the answer's JSON.
 
@@ -102,10 +153,13 @@ class Client:
         Retry-After, else after 0.5, 1, 2 ... seconds.
 
         Raises:
+            AnswerError: the server answers no JSON.
+            RequestError: the server refuses with 400, 413 or 422.
             TeacherError: the environment has no key, or none that can be sent; the server cannot be reached, refuses,
-                redirects, or answers no JSON.
+                or redirects.
         """
         key = self._key()
+        refused: type[TeacherError] = TeacherError
         request = Request(f"{self.options.url}/{path}", json.dumps(body).encode(), _headers(key))  # noqa: S310 - checked
         for attempt in range(self.options.retries + 1):
             try:
@@ -113,13 +167,14 @@ class Client:
                     return _json(answer.read(_LARGEST_ANSWER), self.options.url, key)
             except HTTPError as error:
                 reason, wait = _refusal(error, key), _wait(error.headers.get("Retry-After"), attempt)
+                refused = RequestError if error.code in _OF_REQUEST else TeacherError
                 if not (error.code in _BUSY or error.code >= _SERVER_ERROR) or wait > _LONGEST_ASKED:
                     break
             except (OSError, HTTPException) as error:
-                reason, wait = str(error) or type(error).__name__, _wait(None, attempt)
+                reason, wait, refused = str(error) or type(error).__name__, _wait(None, attempt), TeacherError
             if attempt < self.options.retries:
                 sleep(wait)
-        raise TeacherError(
+        raise refused(
             f"endpoint {self.options.url}: {_hidden(reason, key)} (attempt {attempt + 1} of {self.options.retries + 1}); "
             "check url, model and key, or raise timeout and retries"
         )
@@ -178,7 +233,7 @@ def _json(answer: bytes, url: str, key: str) -> Any:  # noqa: ANN401 - what JSON
     try:
         return json.loads(answer)
     except ValueError as error:
-        raise TeacherError(
+        raise AnswerError(
             f"endpoint {url}: answers no JSON but {_shown(answer.decode('utf-8', 'replace'), key)}"
         ) from error
 
@@ -199,6 +254,10 @@ def _vectors(answer: Any, wanted: tuple[int, int], url: str, key: str) -> NDArra
     if not np.isfinite(vectors).all():
         raise TeacherError(f"endpoint {url}: answers numbers that are not finite; ask another model")
     return vectors
+
+
+def _count(value: object) -> int | None:
+    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
 
 
 def _shown(answer: object, key: str) -> str:

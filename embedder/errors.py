@@ -5,6 +5,7 @@ EmbedderError
 +-- SourceError    a dataset's source is missing, empty, or not what its entry says
 +-- TableError     a Parquet file is missing, or not what its schema says
 +-- TeacherError   a teacher cannot score
++-- JudgeError     a judge cannot say what is relevant
 +-- StudentError   a student cannot be built, loaded, trained or saved
 +-- ModelError     a pretrained model cannot be had, loaded, or is not what its entry says
 
@@ -33,6 +34,10 @@ class TableError(EmbedderError):
 
 class TeacherError(EmbedderError):
     """A teacher cannot score these texts."""
+
+
+class JudgeError(EmbedderError):
+    """A judge cannot say what is relevant, or too often does not."""
 
 
 class StudentError(EmbedderError):

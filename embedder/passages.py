@@ -3,6 +3,8 @@
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from embedder import row_groups, schemas
@@ -35,3 +37,12 @@ def passage_ids(path: Path) -> list[str]:
     """
     batches = row_groups.read(path, schemas.CORPUS, ("passage_id",))
     return [passage for batch in batches for passage in batch.column(0).to_pylist()]
+
+
+def texts_of(path: Path, passage_ids: Collection[str]) -> dict[str, str]:
+    """Return the joined texts of some passages of the table `corpus` at `path`, by id; the others are read past."""
+    wanted, found = pa.array(passage_ids, pa.string()), dict[str, str]()
+    for batch in row_groups.read(path, schemas.CORPUS, ("passage_id", "title", "text")):
+        ids, titles, texts = (column.to_pylist() for column in batch.filter(pc.is_in(batch.column(0), wanted)).columns)
+        found.update(zip(ids, map(passage_text, titles, texts), strict=True))
+    return found

@@ -36,6 +36,30 @@ def good(body: Body) -> Answer:
     return Answer({"object": "list", "data": rows[::-1], "model": body["model"]})
 
 
+def chat(content: str | None, finish: str = "stop", refusal: str | None = None, **changes: object) -> Answer:
+    """Answer a chat with these words; `usage` is 100 tokens read and 5 written."""
+    message = {"role": "assistant", "content": content, "refusal": refusal}
+    usage = {"prompt_tokens": 100, "completion_tokens": 5, "total_tokens": 105}
+    choice = {"index": 0, "message": message, "finish_reason": finish}
+    return Answer({"object": "chat.completion", "choices": [choice], "usage": usage, **changes})
+
+
+def graded(body: Body) -> Answer:
+    """Grade the passage of a question by a checksum of it."""
+    return chat(json.dumps({"grade": grade_of(asked(body)["passage"])}))
+
+
+def asked(body: Body) -> dict[str, str]:
+    """Return the texts that a question to a judge is about."""
+    found: dict[str, str] = json.loads(body["messages"][-1]["content"])
+    return found
+
+
+def grade_of(passage: str) -> int:
+    """Return a passage's grade."""
+    return crc32(passage.encode()) % 4
+
+
 @dataclass
 class Server:
     """A running server.

@@ -10,7 +10,7 @@ import pytest
 from pydantic import ValidationError
 
 from embedder import endpoints
-from embedder.endpoints import Client, EndpointOptions
+from embedder.endpoints import AnswerError, Client, EndpointOptions, Reply
 from embedder.errors import TeacherError
 from embedder.params.base import describe
 from tests import endpoint_server
@@ -202,6 +202,29 @@ def test_a_wrong_answer_is_named(server: Server, body: object, said: str) -> Non
     with pytest.raises(TeacherError, match=said):
         _client(server.url).embeddings(_TEXTS, 4)
     assert len(server.bodies) == 1
+
+
+def test_a_chat_is_read(server: Server) -> None:
+    """Words, the reason of the end and both counts come back; the model's name is put to what is asked."""
+    server.answer = lambda _: endpoint_server.chat("words")
+    reply = _client(server.url).chat({"messages": []})
+    assert reply == Reply("words", "", "stop", 100, 5)
+    assert (server.bodies, server.paths) == ([{"model": "small", "messages": []}], ["/v1/chat/completions"])
+
+
+@pytest.mark.parametrize("usage", [None, {}, {"prompt_tokens": -1, "completion_tokens": "5"}])
+def test_a_server_need_not_count(server: Server, usage: object) -> None:
+    """Without counts, or with counts that are none, nobody knows them; a refusal has no words."""
+    server.answer = lambda _: endpoint_server.chat(None, refusal="no", usage=usage)
+    assert _client(server.url).chat({}) == Reply("", "no", "stop", None, None)
+
+
+@pytest.mark.parametrize("body", [[], {}, {"choices": []}, {"choices": [{}]}, {"choices": [{"message": None}]}, b"<p>"])
+def test_what_is_no_chat_is_named(server: Server, body: object) -> None:
+    """An answer of another form says what came, and is told from a server that cannot be asked."""
+    server.answer = lambda _: Answer(body)
+    with pytest.raises(AnswerError, match="answers no"):
+        _client(server.url).chat({})
 
 
 _KEY = "sk-" + "a1" * 20

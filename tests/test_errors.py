@@ -23,7 +23,7 @@ def test_unknown_lists_all_when_nothing_is_close(choices: list[str], hint: str) 
 
 
 @pytest.mark.parametrize(
-    "name", ["ParamsError", "SourceError", "TableError", "TeacherError", "StudentError", "ModelError"]
+    "name", ["ParamsError", "SourceError", "TableError", "TeacherError", "JudgeError", "StudentError", "ModelError"]
 )
 def test_every_error_is_an_embedder_error(name: str) -> None:
     """Every kind of user's mistake is an EmbedderError, which the stage frame turns into one line."""

@@ -1,9 +1,9 @@
 """Teachers score passages for queries. Adding one: one module with `Options` and `build`, one line below."""
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol, cast
+from typing import Protocol, cast, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -118,6 +118,22 @@ class Teacher(Protocol):
         ...
 
 
+Cosines = Callable[[NDArray[np.int64], NDArray[np.int64]], NDArray[np.float32]]
+"""left [n], right [n] indices into the corpus -> [n] the cosine of each pair of passages. Fewer distinct ones are right."""
+
+
+@runtime_checkable
+class ComparesPassages(Protocol):
+    """A teacher that may have vectors of the passages."""
+
+    def cosines(self) -> Mapping[str, Cosines]:
+        """Return what compares passages, for each member of a fusion that has vectors; alone a teacher is called "".
+
+        To be asked for when the scoring is done: vectors that are not stored then are not made.
+        """
+        ...
+
+
 class TeacherModule(Protocol):
     """What a teacher's module has."""
 
@@ -141,3 +157,8 @@ def build(options: Model, corpus: Corpus, runtime: Runtime | None = None) -> Tea
     """
     chosen = cast("TeacherModule", module(TEACHERS, "kind", str(getattr(options, "kind", ""))))
     return chosen.build(options, corpus, runtime or Runtime())
+
+
+def cosines(teacher: Teacher) -> Mapping[str, Cosines]:
+    """Return what compares passages by the vectors that a teacher, or each member of it, made of them: may be nothing."""
+    return teacher.cosines() if isinstance(teacher, ComparesPassages) else {}

@@ -4,6 +4,7 @@ import hashlib
 import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict
+from itertools import compress
 from typing import Annotated, Literal
 
 import numpy as np
@@ -16,11 +17,12 @@ from embedder.params.base import Model
 from embedder.params.runtime import Runtime
 from embedder.pretrained import Pretrained
 from embedder.prompts import prompts
+from embedder.search.cosines import cosines
 from embedder.search.engines import engine
 from embedder.search.ivf import FEWEST, InvertedFile, recall
-from embedder.search.pairs import Vectors
+from embedder.search.pairs import Ints, Vectors
 from embedder.search.streamed import Merge, top_k
-from embedder.teachers import Block, Corpus, Queries
+from embedder.teachers import Block, Corpus, Cosines, Queries
 from embedder.teachers.found import Find, Shards, block, pairs_of_best, with_judged
 from embedder.teachers.readings import Readings
 from embedder.vectors.keys import text_keys
@@ -124,6 +126,24 @@ class Dense:
         """Return the dimensions, the recall of an index that is not exact, the agreement of a 16-bit dtype."""
         return self._report
 
+    def cosines(self) -> Mapping[str, Cosines]:
+        """Return what compares passages by their stored vectors."""
+        return {"": self._cosines}
+
+    def _cosines(self, left: Ints, right: Ints) -> Vectors:
+        """Compare passages that were read to score; neither other passages nor the model are looked at."""
+        wanted = np.zeros(len(self._corpus.ids), bool)
+        wanted[left] = wanted[right] = True
+        at = np.cumsum(wanted) - 1
+        keys, rows = text_keys(compress(self._corpus.texts, wanted.tolist())), self._shard_rows
+        with locked(layout.VECTORS):
+            space = self._readings.space(self._prompts.passage, self._options.passage_length)
+            return cosines(lambda: space.shards(keys, rows), at[left], at[right], rows)
+
+    @property
+    def _shard_rows(self) -> int:
+        return max(1, _SHARD_BYTES // (4 * self._options.dimensions))
+
     def _weights(self) -> dict[str, str]:
         from embedder.pretrained.loading import identity
 
@@ -143,7 +163,7 @@ class Dense:
         if len(set(asked)) > 1 and (vectors == vectors[0]).all():
             raise TeacherError(f"{self._what}: gives all {len(set(asked)):,} queries one vector; correct `pooling`")
         passages = readings.fill(texts, self._prompts.passage, options.passage_length, f"{self._what}: passages")
-        keys, rows = text_keys(texts), max(1, _SHARD_BYTES // (4 * options.dimensions))
+        keys, rows = text_keys(texts), self._shard_rows
         return vectors, lambda: passages.shards(keys, rows)
 
     def _finder(self, vectors: Vectors, shards: Shards, queries: Queries) -> Find:

@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import numpy as np
 
+from embedder.pairs.local import Length, LocalModel, batches
+from embedder.pairs.stored import Floats
 from embedder.prompts import QueryPrompt, prompts
 from embedder.teachers import Corpus
-from embedder.teachers.local_models import Length, LocalModel, batches
-from embedder.teachers.rankings import Floats
+from embedder.teachers.rescoring import RescorerOptions
 
 if TYPE_CHECKING:
     from sentence_transformers import MultiVectorEncoder, SparseEncoder
@@ -20,7 +21,7 @@ V = TypeVar("V")
 _PAIRS = 2_048
 
 
-class EncoderOptions(LocalModel):
+class EncoderOptions(LocalModel, RescorerOptions):
     """A model that reads queries in one way and passages in another.
 
     Attributes:

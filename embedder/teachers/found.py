@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from embedder.search.pairs import Ints, Shard, Vectors, streamed_pair_scores
 from embedder.search.streamed import ranks
@@ -43,7 +44,7 @@ def with_judged(found: Found, vectors: Vectors, shards: Shards, queries: Queries
     rows = np.repeat(np.arange(len(queries.judged)), [len(one) for one in queries.judged])
     places = np.concatenate([np.empty(0, np.int64), *queries.judged])
     corpus = max(places.max(initial=0), found.places.max(initial=0)) + 1
-    absent = ~np.isin(rows * corpus + places, found.rows * corpus + found.places)
+    absent = _absent(rows * corpus + places, found.rows * corpus + found.places)
     if not absent.any():
         return found
     rows, places = rows[absent], places[absent]
@@ -62,6 +63,17 @@ def block(found: Found, queries: int) -> Block:
         np.full(queries, -np.inf, np.float32),
         found.ranks[order],
     )
+
+
+def _absent(wanted: Ints, found: Ints) -> NDArray[np.bool_]:
+    """Say which of the distinct numbers `wanted` are not among the many `found`: np.isin would sort or hash these."""
+    order, out = np.argsort(wanted), np.ones(len(wanted), bool)
+    ascending = wanted[order]
+    at = ascending.searchsorted(found)
+    hit = at < len(ascending)
+    hit[hit] = ascending[at[hit]] == found[hit]
+    out[order[at[hit]]] = False
+    return out
 
 
 def _alike(most: Ints) -> Iterator[tuple[Ints, int]]:

@@ -14,7 +14,7 @@ from embedder import teachers
 from embedder.params.base import Model
 from embedder.params.models import Name, Positive, Teacher
 from embedder.params.runtime import Runtime
-from embedder.teachers import Block, Corpus, Places, Queries
+from embedder.teachers import Block, Corpus, Cosines, Places, Queries
 from embedder.teachers.rankings import Floats, Ints, Ranking, rankings
 
 _QUERIES = 256
@@ -87,6 +87,7 @@ class Fusion:
         self._built: dict[str, teachers.Teacher] = {}
         self._revisions: dict[str, str] = {}
         self._reports: dict[str, Mapping[str, object]] = {}
+        self._cosines: dict[str, Cosines] = {}
 
     @property
     def revision(self) -> str:
@@ -116,11 +117,18 @@ class Fusion:
         """Return what each member reports."""
         return {"members": self._reports}
 
+    def cosines(self) -> Mapping[str, Cosines]:
+        """Return what compares passages by the vectors of each member that has some, after it was asked."""
+        return self._cosines
+
     def _ask(self, member: Member, queries: Queries) -> list[Ranking]:
         """Ask one member, which is gone afterwards: two models need not be in memory at once."""
         teacher = self._built.pop(member.name, None) or self._build(member)
         found = list(rankings(teacher, queries, len(self._corpus.ids)))
         self._reports[member.name] = teacher.report()
+        # What it keeps of the member: no model.
+        for inner, compare in teachers.cosines(teacher).items():
+            self._cosines[f"{member.name}/{inner}" if inner else member.name] = compare
         return found
 
     def _build(self, member: Member) -> teachers.Teacher:

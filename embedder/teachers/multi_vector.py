@@ -4,12 +4,13 @@ from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Literal
 
+from embedder.pairs import local
+from embedder.pairs.local import stored
+from embedder.pairs.stored import Floats
 from embedder.params.base import Model
 from embedder.params.runtime import Runtime
-from embedder.teachers import Corpus, local_models
+from embedder.teachers import Corpus
 from embedder.teachers.encoded_pairs import EncoderOptions, Side, encode, paired, reading, sides
-from embedder.teachers.local_models import stored
-from embedder.teachers.rankings import Floats
 from embedder.teachers.rescoring import Rescored
 
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ def load(options: Options, device: str, query: Side, passage: Side) -> Pairs:
     """
     from sentence_transformers import MultiVectorEncoder
 
-    model = local_models.load(
+    model = local.load(
         options, MultiVectorEncoder, device, ("MultiVectorEncoder", "ColBERT"), ("HF_ColBERT", "ForRetrieval")
     )
     return Pairs(model, query, passage)

@@ -14,7 +14,7 @@ from embedder import layout, teachers
 from embedder.params.base import Model
 from embedder.params.models import Positive, Teacher
 from embedder.params.runtime import Runtime
-from embedder.teachers import Block, Corpus, Queries
+from embedder.teachers import Block, Corpus, Cosines, Queries
 from embedder.teachers.rankings import Floats, Ints, Ranking, by_score, judged_of, rankings
 
 RESCORERS = frozenset({"cross-encoder", "endpoint", "multi-vector", "sparse"})
@@ -65,6 +65,7 @@ class Rescored:
         self._first: teachers.Teacher | None = None
         self._first_revision = ""
         self._first_report: Mapping[str, object] = {}
+        self._cosines: Mapping[str, Cosines] = {}
 
     @property
     def revision(self) -> str:
@@ -91,12 +92,16 @@ class Rescored:
         """Return what the first teacher and the scorer report."""
         return {"first": self._first_report, **self._scorer.report()}
 
+    def cosines(self) -> Mapping[str, Cosines]:
+        """Return what compares passages by the first teacher's vectors, if it has some, after it was asked."""
+        return self._cosines
+
     def _ask(self, queries: Queries) -> list[Ranking]:
         """Ask the first teacher, which is gone afterwards: two models need not be in memory at once."""
         first, self._first = self._first or self._build(), None
         wanted = np.full(len(queries.ids), self._top(queries), np.int64)
         found = list(rankings(first, replace(queries, most=wanted), len(self._corpus.ids)))
-        self._first_report = first.report()
+        self._first_report, self._cosines = first.report(), teachers.cosines(first)
         return found
 
     def _top(self, queries: Queries) -> int:

@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from embedder.pairs import local
+from embedder.pairs.local import stored
+from embedder.pairs.stored import Floats, Ints
 from embedder.params.base import Model
 from embedder.params.runtime import Runtime
-from embedder.teachers import Corpus, local_models
+from embedder.teachers import Corpus
 from embedder.teachers.encoded_pairs import EncoderOptions, Side, encode, paired, reading, sides
-from embedder.teachers.local_models import stored
-from embedder.teachers.rankings import Floats, Ints
 from embedder.teachers.rescoring import Rescored
 
 if TYPE_CHECKING:
@@ -71,7 +72,7 @@ def load(options: Options, device: str, query: Side, passage: Side) -> Pairs:
     """
     from sentence_transformers import SparseEncoder
 
-    model = local_models.load(options, SparseEncoder, device, ("SparseEncoder",), ("ForMaskedLM",))
+    model = local.load(options, SparseEncoder, device, ("SparseEncoder",), ("ForMaskedLM",))
     return Pairs(model, query, passage)
 
 

@@ -11,7 +11,9 @@ from transformers import BertModel
 
 from embedder import layout
 from embedder.errors import ModelError
-from embedder.teachers import cross_encoder, local_models, rescoring
+from embedder.pairs import cross_encoder as pairs
+from embedder.pairs import local
+from embedder.teachers import cross_encoder, rescoring
 from tests.teachers import fakes, pair_models
 from tests.teachers.pair_models import QUERIES, TEXTS
 
@@ -56,7 +58,7 @@ def test_a_score_does_not_depend_on_its_company(model: Path, monkeypatch: pytest
     with monkeypatch.context() as patch:
         patch.setattr(layout, "VECTORS", Path("others"))
         patch.setattr(rescoring, "_PAIRS", 7)
-        patch.setattr(cross_encoder, "_PAIRS", 5)
+        patch.setattr(pairs, "_PAIRS", 5)
         assert (_scores(model) == together).all()
         patch.setattr(layout, "VECTORS", Path("alone"))
         first = fakes.table([[1.0]])
@@ -78,7 +80,7 @@ def test_batches_are_full_and_of_one_width(model: Path) -> None:
     library = CrossEncoder(str(model), device="cpu")
     pairs = [("alpha", text) for text in TEXTS]
     seen: list[int] = []
-    for part, rows, padding in local_models.batches(library, pairs, 44, ""):
+    for part, rows, padding in local.batches(library, pairs, 44, ""):
         features = library.preprocess(rows, processing_kwargs=padding)
         width = features["input_ids"].shape[1]
         lengths = features["attention_mask"].sum(dim=1)

@@ -11,7 +11,6 @@ import pyarrow as pa
 import pytest
 
 from embedder import layout, schemas, shards, teachers
-from embedder.candidates import filter_report, judge_candidates
 from embedder.decontamination import Contaminated
 from embedder.errors import TableError, TeacherError
 from embedder.mining import mine
@@ -22,6 +21,7 @@ from embedder.teachers.bm25 import Options as Bm25
 from embedder.teachers.given import Options, build
 from embedder.training_rows import choose
 from tests import project, tables
+from tests.filtering import filter_tables
 
 OPTIONS = Options(kind="given")
 PASSAGES = {
@@ -69,9 +69,7 @@ def _mine(path: Path, entry: Dataset | None = None) -> tuple[pa.Table, pa.Table]
 
 
 def _filter(run: pa.Table, judged: pa.Table, rules: Filter) -> tuple[pa.Table, dict[str, Any]]:
-    nobody, entry = pa.array([], pa.string()), tables.entry()
-    found = judge_candidates(run, judged, tables.queries(QUERIES), tables.corpus(PASSAGES), nobody, entry, rules)
-    return found, filter_report(found, judged, entry, rules)
+    return filter_tables(run, judged, tables.queries(QUERIES), tables.corpus(PASSAGES), tables.entry(), rules)
 
 
 def _rows(run: pa.Table) -> list[tuple[str, str, float]]:
@@ -164,9 +162,10 @@ def test_one_positive_without_a_score_hides_the_lowest(tmp_path: Path) -> None:
 def test_shards_hold_what_was_given(tmp_path: Path) -> None:
     """Given negatives become training rows; a positive without a score is written without one."""
     run, judged = _mine(_table(tmp_path, RUN))
-    found, _ = _filter(run, judged, tables.rules(near_copy_jaccard=0.7))
-    candidates, entry = tables.passed_on(found), tables.entry()
-    chosen = choose(candidates, judged, entry, tables.settings(), Contaminated(frozenset(), frozenset()), {})
+    rules, clean = tables.rules(near_copy_jaccard=0.7), Contaminated(frozenset(), frozenset())
+    found, _ = _filter(run, judged, rules)
+    candidates, judged, entry = tables.passed_on(found), tables.judgements(judged), tables.entry()
+    chosen = choose(candidates, judged, entry, rules, tables.settings(), clean, {})
     texts = shards.Texts(tables.queries(QUERIES), tables.corpus(PASSAGES), candidates, judged)
     (path,) = shards.write_shards(tmp_path, "docs", entry, chosen.rows, texts, schemas.metadata(candidates), 10)
     rows = schemas.read(path, schemas.SHARD).to_pylist()

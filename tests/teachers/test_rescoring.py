@@ -1,4 +1,4 @@
-"""Tests of embedder.teachers.rescoring and .pair_scores with a scorer that is written down."""
+"""Tests of embedder.teachers.rescoring and embedder.pairs.stored with a scorer that is written down."""
 
 import json
 import zlib
@@ -16,8 +16,8 @@ from pydantic import ValidationError
 from embedder import layout
 from embedder.checks import vectors
 from embedder.errors import EmbedderError
+from embedder.pairs.stored import StoredScores
 from embedder.teachers import cross_encoder, rescoring
-from embedder.teachers.pair_scores import StoredScores
 from embedder.teachers.rescoring import Rescored, RescorerOptions
 from embedder.vectors.locking import locked
 from embedder.vectors.upkeep import is_wanted

@@ -6,7 +6,7 @@ import numpy as np
 
 from embedder.vectors.keys import text_keys
 from embedder.vectors.store import Space
-from embedder.vectors.stored import stored
+from embedder.vectors.stored import known, stored
 
 FACTS = {"model": "a", "prompt": "ask: "}
 
@@ -39,3 +39,12 @@ def test_damaged_units_do_not_count(tmp_path: Path) -> None:
     largest = max((space.folder / "units").iterdir(), key=lambda path: path.stat().st_size)
     largest.write_bytes(largest.read_bytes()[:-1])
     assert stored(tmp_path, FACTS, "float32", ["one", "two", "three"]) == 1
+
+
+def test_each_key_is_told(tmp_path: Path) -> None:
+    """Of keys, in any order and however often, those that a space holds are marked; nothing is made."""
+    assert known(tmp_path / "none", {"model": "m"}, "float32", text_keys("ab")).tolist() == [False, False]
+    assert not (tmp_path / "none").exists()
+    Space(tmp_path, {"model": "m"}, "float32").add(text_keys("abc"), np.ones((3, 4), np.float32))
+    assert known(tmp_path, {"model": "m"}, "float32", text_keys("xcaxc")).tolist() == [False, True, True, False, True]
+    assert known(tmp_path, {"model": "other"}, "float32", text_keys("a")).tolist() == [False]

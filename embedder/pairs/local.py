@@ -1,4 +1,4 @@
-"""What the rescorers of sentence-transformers share: how they are loaded, and batches that change no score."""
+"""What the pair models of sentence-transformers share: how they are loaded, and batches that change no score."""
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -11,11 +11,10 @@ from pydantic import Field
 
 from embedder.errors import ModelError
 from embedder.padding import MULTIPLE
+from embedder.pairs.stored import Ints, PairModel, StoredScores
+from embedder.params.base import Model
 from embedder.params.runtime import Runtime
 from embedder.pretrained import Adapter, Dtype, Revision, Text
-from embedder.teachers.pair_scores import PairModel, StoredScores
-from embedder.teachers.rankings import Ints
-from embedder.teachers.rescoring import RescorerOptions
 
 if TYPE_CHECKING:
     from sentence_transformers import CrossEncoder, MultiVectorEncoder, SparseEncoder
@@ -37,7 +36,7 @@ _READING = 1
 _PACKAGES = ("torch", "transformers", "sentence-transformers", "tokenizers")
 
 
-class LocalModel(RescorerOptions):
+class LocalModel(Model):
     """A model of sentence-transformers.
 
     Attributes:
@@ -54,7 +53,11 @@ class LocalModel(RescorerOptions):
 
 
 def stored(
-    options: LocalModel, reading: Mapping[str, object], runtime: Runtime, load: Callable[[str], PairModel]
+    options: LocalModel,
+    reading: Mapping[str, object],
+    runtime: Runtime,
+    load: Callable[[str], PairModel],
+    what: str = "rescore",
 ) -> StoredScores:
     """Return a model's scores, in the cache or to be computed.
 
@@ -63,6 +66,7 @@ def stored(
         reading: how it reads: prompts and lengths.
         runtime: where it runs.
         load: loads it on a device.
+        what: the word before lines of progress.
     """
     from embedder import devices
 
@@ -70,7 +74,7 @@ def stored(
     fixed = {"kind": getattr(options, "kind", ""), "model": options.revision, "dtype": options.dtype, **reading}
     libraries = {name: version(name) for name in _PACKAGES}
     circumstances = {"device": device.partition(":")[0], "libraries": libraries, "reading": _READING}
-    return StoredScores(fixed, circumstances, lambda: load(device), runtime.log_interval)
+    return StoredScores(fixed, circumstances, lambda: load(device), runtime.log_interval, what)
 
 
 def load(
@@ -93,7 +97,7 @@ def load(
     from embedder.pretrained.intact import intact
     from embedder.pretrained.loading import folder_of
 
-    what = f"teacher '{options.name}'"
+    what = f"model '{options.name}'"
     folder = folder_of(Adapter(name=options.name, revision=options.revision), what)
     weights = {"dtype": getattr(torch, options.dtype), "use_safetensors": True}
     with intact(folder, what):

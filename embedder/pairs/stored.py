@@ -5,14 +5,19 @@ from itertools import repeat
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from embedder import layout
 from embedder.progress import track
-from embedder.teachers.rankings import Floats, Ints
 
 if TYPE_CHECKING:
     from embedder.vectors.keys import Keys
     from embedder.vectors.store import Space
+
+
+Floats = NDArray[np.float32]
+Ints = NDArray[np.int64]
+Bools = NDArray[np.bool_]
 
 
 class PairModel(Protocol):
@@ -31,6 +36,7 @@ class StoredScores:
         circumstances: what may change its last bits besides: the type of device, libraries.
         load: loads the model.
         interval: seconds between two lines of progress.
+        what: the word before them.
     """
 
     def __init__(
@@ -39,9 +45,10 @@ class StoredScores:
         circumstances: Mapping[str, object],
         load: Callable[[], PairModel],
         interval: float,
+        what: str = "rescore",
     ) -> None:
         self._reading, self._circumstances = reading, circumstances
-        self._load, self._interval = load, interval
+        self._load, self._interval, self._what = load, interval, what
         self._model: PairModel | None = None
         self._space: Space | None = None
         self._pairs = 0
@@ -58,17 +65,27 @@ class StoredScores:
         if not queries:
             return
         if self._space is None:
-            self._space = Space(layout.VECTORS, {**self._reading, **self._circumstances}, "float32")
+            self._space = Space(layout.VECTORS, self._facts(), "float32")
         keys = text_keys(map(_pair, queries, passages))
         missing = self._space.missing(keys)
         done = self._fill(self._space, keys, missing, queries, passages)
-        sum(track(done, len(missing), "rescore: pairs", self._interval))
+        sum(track(done, len(missing), f"{self._what}: pairs", self._interval))
         self._pairs += len(keys)
         yield self._space.vectors(keys)[:, 0]
+
+    def known(self, queries: Sequence[str], passages: Sequence[str]) -> Bools:
+        """Say of which pairs there are scores already; makes and writes nothing, and loads no model."""
+        from embedder.vectors.keys import text_keys
+        from embedder.vectors.stored import known
+
+        return known(layout.VECTORS, self._facts(), "float32", text_keys(map(_pair, queries, passages)))
 
     def report(self) -> Mapping[str, object]:
         """Return how many pairs there were; not how many were in the cache, which another run may change."""
         return {"pairs": self._pairs}
+
+    def _facts(self) -> dict[str, object]:
+        return {**self._reading, **self._circumstances}
 
     def _fill(
         self, space: "Space", keys: "Keys", missing: Ints, queries: Sequence[str], passages: Sequence[str]

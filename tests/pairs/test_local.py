@@ -1,4 +1,4 @@
-"""Tests of embedder.teachers.local_models with random BERTs."""
+"""Tests of embedder.pairs.local with random BERTs."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -7,12 +7,15 @@ import pytest
 
 from embedder import layout
 from embedder.errors import ModelError
-from embedder.teachers import cross_encoder, local_models, multi_vector, sparse
+from embedder.pairs import local
+from embedder.pairs.cross_encoder import load, scores
+from embedder.teachers import cross_encoder, multi_vector, sparse
 from embedder.teachers.encoded_pairs import Side
 from tests import models
 from tests.teachers import fakes, pair_models
 
 pytestmark = pytest.mark.usefixtures("table_kind")
+
 
 QUERY, PASSAGE = Side("query", "", 16), Side("document", "", 16)
 LENGTHS = {"query_prompt": "", "passage_prompt": "", "query_length": 16, "passage_length": 16}
@@ -20,7 +23,7 @@ LENGTHS = {"query_prompt": "", "passage_prompt": "", "query_length": 16, "passag
 
 def _cross_encoder(folder: Path) -> object:
     entry = pair_models.entry(folder, kind="cross-encoder", query_prompt="", max_length=48)
-    return cross_encoder.load(cross_encoder.Options.model_validate(entry), "cpu", "")
+    return load(cross_encoder.Options.model_validate(entry), "cpu", "")
 
 
 def _multi_vector(folder: Path) -> object:
@@ -71,17 +74,13 @@ def test_scores_are_kept_under_what_makes_them(tmp_path: Path, monkeypatch: pyte
     options = cross_encoder.Options.model_validate(entry)
 
     def spaces() -> int:
-        list(
-            local_models.stored(
-                options, {}, fakes.RUNTIME, lambda device: cross_encoder.load(options, device, "")
-            ).score(["mu"], ["alpha"])
-        )
+        list(scores(options, "", fakes.RUNTIME, "rescore").score(["mu"], ["alpha"]))
         return len(list(layout.VECTORS.iterdir()))
 
     assert [spaces(), spaces()] == [1, 1]
-    monkeypatch.setattr(local_models, "_READING", 2)
+    monkeypatch.setattr(local, "_READING", 2)
     assert spaces() == 2
-    monkeypatch.setattr(local_models, "version", lambda name: "0" if name == "tokenizers" else "1")
+    monkeypatch.setattr(local, "version", lambda name: "0" if name == "tokenizers" else "1")
     assert spaces() == 3
-    monkeypatch.setattr(local_models, "version", lambda _: "1")
+    monkeypatch.setattr(local, "version", lambda _: "1")
     assert spaces() == 4

@@ -1,0 +1,1 @@
+"""Models that score a pair of query and passage: loaded, run and stored alike for teachers and judges."""
