@@ -4,27 +4,35 @@ import json
 from pathlib import Path
 from typing import Any
 
-from embedder import layout, schemas
+from embedder import layout
+from embedder.leak.rows import read_csv
 from embedder.params.models import Dataset
-from embedder.report.page import Section
-from embedder.report.samples import samples
+from embedder.report.dataset import Section
+from embedder.report.inspection import inspect
 
 
-def section(name: str, entry: Dataset) -> Section:
+def section(name: str, entry: Dataset, queries: int) -> Section:
     """Read the tables and reports of one dataset.
+
+    Args:
+        name: the dataset.
+        entry: its entry.
+        queries: how many of its queries are shown.
 
     Raises:
         TableError: a table of ingest or judge is missing.
     """
-    candidates = schemas.read(layout.table("judge", name, "candidates"), schemas.JUDGED_CANDIDATES)
+    leak = layout.folder("filter", name) / "leak.csv"
     return Section(
         name=name,
         task=entry.task,
         instruction=entry.instruction,
         licence=entry.licence,
         filtered=_json(layout.report("filter", name)),
+        judged=_json(layout.report("judge", name)),
         stored=_json(layout.report("materialize")).get(name) or {},
-        samples=samples(candidates, *schemas.read_ingested(name), entry.positive_at),
+        leak=read_csv(leak) if leak.is_file() else [],
+        inspection=inspect(name, entry.positive_at, queries),
     )
 
 
