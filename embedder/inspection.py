@@ -19,9 +19,11 @@ from embedder.errors import EmbedderError, TableError, unknown
 from embedder.filters import BIT, VERDICTS
 from embedder.seeds import rng
 from embedder.texts import passage_text
+from embedder.worst import COLUMNS, JUDGE, worst
 
 # Enough to hold a mistyped name's neighbours; difflib is too slow for all names of a large dataset.
 _NEIGHBOURS = 5_000
+_BATCH = 2**16
 
 
 @dataclass(frozen=True)
@@ -102,14 +104,22 @@ class Tables:
         drawn = keys.take(_sample(keys.num_rows, most, seed, self.dataset, verdict))
         return set(zip(*drawn.to_pydict().values(), strict=True)), keys.num_rows
 
+    def scale(self, positive_at: float) -> NDArray[np.float64]:
+        """The scores of the dataset's positives, ascending: what percentiles are of."""
+        scores = self._rows("mine", schemas.JUDGED, _relevant(positive_at), ["score"])["score"]
+        return np.sort(scores.drop_null().to_numpy().astype(np.float64))
+
+    def worst(self, most: int, positive_at: float) -> list[tuple[str, int]]:
+        """Find the kept candidates that are most likely relevant, the likeliest first: their query ids and ranks."""
+        columns = [*COLUMNS, *(name for name in self._schema.schema.names if name == JUDGE)]
+        return worst(_batches(self.candidates, columns), self.scale(positive_at), most)
+
     def inspect(self, query_ids: Collection[str], positive_at: float) -> Iterator[Mined]:
         """Yield the queries with their positives and all their candidates, in the order of the ids."""
         ids = sorted(query_ids)
         asked = pc.field("query_id").isin(pa.array(ids, pa.string()))
         candidates = _read(self.candidates, self._schema, asked)
-        judged = self._rows(
-            "mine", schemas.JUDGED, asked & (pc.field("relevance") >= pa.scalar(positive_at, pa.float32()))
-        )
+        judged = self._rows("mine", schemas.JUDGED, asked & _relevant(positive_at))
         queries = self._rows("ingest", schemas.QUERIES, asked, ["query_id", "text"])
         texts = self._texts(candidates["passage_id"], judged["passage_id"])
         if queries.num_rows != len(ids):
@@ -167,13 +177,19 @@ def require_verdict(verdict: str) -> str:
 
 def nearest(text: str, positives: Sequence[Positive]) -> Positive | None:
     """The positive that shares most words with a text (Jaccard), the first of equals: what a copy is a copy of."""
-    words = set(text.casefold().split())
 
     def similarity(positive: Positive) -> float:
-        other = set(positive.text.casefold().split())
-        return len(words & other) / max(len(words | other), 1)
+        shared, either = shared_words(text, positive.text)
+        return len(shared) / max(either, 1)
 
     return max(positives, key=similarity, default=None)
+
+
+def shared_words(text: str, other: str) -> tuple[list[str], int]:
+    """The words of `text` that `other` has too, each once and in order; and how many either has."""
+    words, others = dict.fromkeys(text.casefold().split()), set(other.casefold().split())
+    shared = [word for word in words if word in others]
+    return shared, len(words) + len(others) - len(shared)
 
 
 def _candidates(dataset: str) -> tuple[Path, schemas.Table]:
@@ -184,6 +200,15 @@ def _candidates(dataset: str) -> tuple[Path, schemas.Table]:
     if filtered.exists():
         return filtered, schemas.CANDIDATES
     raise TableError(f"{filtered}: dataset '{dataset}' has no candidates yet; run dvc repro filter@{dataset}")
+
+
+def _relevant(positive_at: float) -> pc.Expression:
+    return pc.field("relevance") >= pa.scalar(positive_at, pa.float32())
+
+
+def _batches(path: Path, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
+    with pq.ParquetFile(path) as file:
+        yield from file.iter_batches(_BATCH, columns=list(columns))
 
 
 def _read(

@@ -36,7 +36,7 @@ def manifest(
 
     Args:
         files: path, rows, bytes and sha256 of every shard.
-        datasets: the counts of each dataset, with teacher, revision and window.
+        datasets: the counts of each dataset, with teacher, revision, rules, and what was measured of false negatives.
         entries: the entries of the same datasets.
         settings: the section `materialize`.
         audited: what the audit of the shards found.
@@ -63,18 +63,25 @@ def manifest(
     }
 
 
-def card(content: Mapping[str, object], entries: Mapping[str, Dataset], rows: Mapping[str, int]) -> str:
+def card(
+    content: Mapping[str, object],
+    entries: Mapping[str, Dataset],
+    rows: Mapping[str, int],
+    measured: Mapping[str, tuple[str, str]],
+) -> str:
     """Write the dataset card: what is in the shards, in which languages, under which licences, made of what.
 
     Args:
         content: the manifest.
         entries: the entry of each dataset.
         rows: how many training rows each dataset has.
+        measured: pass-through and contamination of each dataset, in words.
     """
     total = int(str(content["rows"]))
     head = "\n".join(_metadata(list(entries.values()), total))
     table = "\n".join(
-        f"| {name} | {entry.task} | {entry.language or ''} | {rows[name]:,} | {_cell(entry.licence)} | {_cell(_source(entry))} |"
+        f"| {name} | {entry.task} | {entry.language or ''} | {rows[name]:,} | {_cell(entry.licence)} | {_cell(_source(entry))} | "
+        f"{' | '.join(measured[name])} |"
         for name, entry in entries.items()
     )
     return f"""---
@@ -85,9 +92,13 @@ def card(content: Mapping[str, object], entries: Mapping[str, Dataset], rows: Ma
 {total:,} training rows: a query, a positive, and negatives with the ranks and scores the teacher gave them.
 `manifest.json` lists the files with their hashes and all that made them.
 
-| dataset | task | language | rows | licence | source |
-|---|---|---|---|---|---|
+| dataset | task | language | rows | licence | source | pass-through | contamination |
+|---|---|---|---|---|---|---|---|
 {table}
+
+Pass-through: the share of known positives that the rules would have kept as negatives, had nobody judged them (known
+positives: an optimistic stand-in for unknown ones). Contamination: the share of negatives that are relevant all the same.
+Both are of all that the rules kept, with intervals in brackets; negatives are drawn from that.
 {_warning(entries)}
 ```python
 from datasets import load_dataset

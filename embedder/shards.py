@@ -11,15 +11,18 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+from numpy.typing import NDArray
 
 from embedder import schemas
 from embedder.params.models import Dataset
 from embedder.texts import passage_text
 from embedder.training_rows import Row
 
+Ints = NDArray[np.int64]
+
 
 class Texts:
-    """The tables that rows refer to, as Python lists and a text per id."""
+    """The tables that rows refer to: columns as they are, and a text per id."""
 
     def __init__(self, queries: pa.Table, corpus: pa.Table, candidates: pa.Table, judged: pa.Table) -> None:
         columns = corpus.to_pydict()
@@ -28,11 +31,18 @@ class Texts:
         self.queries: dict[str, str] = dict(
             zip(*queries.select(["query_id", "text"]).to_pydict().values(), strict=True)
         )
-        self.candidate_ids: list[str] = candidates["passage_id"].to_pylist()
-        self.candidate_ranks = candidates["rank"].to_numpy()
-        self.candidate_scores = candidates["score"].to_numpy()
-        self.judged_ids: list[str] = judged["passage_id"].to_pylist()
-        self.judged_scores = judged["score"].to_numpy()
+        self.candidates = candidates
+        self.judged = judged
+        judge_scores = candidates["judge_score"]
+        self.has_judge = judge_scores.null_count < len(judge_scores)
+
+    def of_candidates(self, column: str, rows: Sequence[Ints]) -> pa.ListArray:
+        """Look one column up for lists of candidates."""
+        return _lists(self.candidates[column], rows)
+
+    def of_judged(self, column: str, rows: Sequence[int]) -> pa.Array:
+        """Look one column up for judged pairs."""
+        return self.judged[column].take(pa.array(rows, pa.int64())).combine_chunks()
 
 
 def write_shards(
@@ -46,13 +56,14 @@ def write_shards(
         entry: its entry; what training needs of it goes into the schema metadata.
         rows: the rows.
         texts: what the rows refer to.
-        made_by: teacher, revision, depth and window of the candidates.
+        made_by: teacher, revision, depth, window and rules of the candidates.
         size: rows a file.
 
     Returns:
         The files, in order.
     """
-    ordered = sorted(rows, key=lambda row: (row.query_id, texts.judged_ids[row.positive]))
+    names = texts.of_judged("passage_id", [row.positive for row in rows]).to_pylist()
+    ordered = [row for _, row in sorted(zip(names, rows, strict=True), key=lambda pair: (pair[1].query_id, pair[0]))]
     metadata = dict(made_by) | {
         "dataset": dataset,
         "task": entry.task,
@@ -83,27 +94,28 @@ def describe(paths: Sequence[Path], root: Path) -> Iterator[dict[str, object]]:
 def _columns(
     dataset: str, entry: Dataset, rows: Sequence[Row], texts: Texts, made_by: Mapping[str, str]
 ) -> dict[str, pa.Array]:
-    positive_ids = [[texts.judged_ids[i] for i in row.positives.tolist()] for row in rows]
-    masked_ids = [[texts.candidate_ids[i] for i in row.masked.tolist()] for row in rows]
-    negative_ids = [[texts.candidate_ids[i] for i in row.negatives.tolist()] for row in rows]
-    query_ids = [row.query_id for row in rows]
-    own_ids = [texts.judged_ids[row.positive] for row in rows]
-    drawn = np.concatenate([row.negatives for row in rows])
-    offsets = pa.array(np.cumsum([0, *(len(row.negatives) for row in rows)]), pa.int32())
+    query_ids = pa.array([row.query_id for row in rows], pa.string())
+    positives, negatives = [row.positive for row in rows], [row.negatives for row in rows]
+    positive_ids = texts.of_judged("passage_id", positives)
+    negative_ids = texts.of_candidates("passage_id", negatives)
     return {
         "dataset": _same(dataset, len(rows)),
-        "query_id": _encoded(query_ids),
-        "positive_id": _encoded(own_ids),
-        "query": _encoded(query_ids, texts.queries),
+        "query_id": query_ids.dictionary_encode(),
+        "positive_id": positive_ids.dictionary_encode(),
+        "query": _texts(query_ids, texts.queries),
         "instruction": _same(entry.instruction, len(rows)),
-        "positive": _encoded(own_ids, texts.passages),
-        "positive_ids": _lists(positive_ids),
-        "masked_ids": _lists(masked_ids),
-        "positive_score": pa.array(texts.judged_scores[[row.positive for row in rows]], pa.float32(), from_pandas=True),
-        "negative_ids": _lists(negative_ids),
-        "negatives": _lists(negative_ids, texts.passages),
-        "negative_ranks": pa.ListArray.from_arrays(offsets, pa.array(texts.candidate_ranks[drawn], pa.int32())),
-        "negative_scores": pa.ListArray.from_arrays(offsets, pa.array(texts.candidate_scores[drawn], pa.float32())),
+        "positive": _texts(positive_ids, texts.passages),
+        "positive_ids": _encoded(_lists(texts.judged["passage_id"], [row.positives for row in rows])),
+        "masked_ids": _encoded(texts.of_candidates("passage_id", [row.masked for row in rows])),
+        "positive_score": texts.of_judged("score", positives),
+        "negative_ids": _encoded(negative_ids),
+        "negatives": _encoded(negative_ids, texts.passages),
+        "negative_ranks": texts.of_candidates("rank", negatives),
+        "negative_scores": texts.of_candidates("score", negatives),
+        "positive_judge_score": texts.of_judged("judge_score", positives),
+        "negative_judge_scores": texts.of_candidates("judge_score", negatives)
+        if texts.has_judge
+        else pa.nulls(len(rows), pa.list_(pa.float32())),
         "task": _same(entry.task, len(rows)),
         "teacher": _same(made_by["teacher"], len(rows)),
         "teacher_revision": _same(made_by["revision"], len(rows)),
@@ -119,17 +131,22 @@ def _write(path: Path, data: pa.Table, metadata: Mapping[str, str]) -> None:
         writer.add_key_value_metadata({f"embedder.{key}": value for key, value in metadata.items()})
 
 
-def _encoded(ids: Sequence[str], texts: Mapping[str, str] | None = None) -> pa.DictionaryArray:
-    encoded = pa.array(ids, pa.string()).dictionary_encode()
-    if texts is None:
-        return encoded
+def _lists(column: pa.ChunkedArray, rows: Sequence[Ints]) -> pa.ListArray:
+    """Look a column up for lists of its rows."""
+    offsets = pa.array(np.cumsum([0, *map(len, rows)]), pa.int32())
+    return pa.ListArray.from_arrays(offsets, column.take(pa.array(np.concatenate(rows), pa.int64())).combine_chunks())
+
+
+def _encoded(lists: pa.ListArray, texts: Mapping[str, str] | None = None) -> pa.ListArray:
+    """Encode lists of ids as a dictionary, and put texts in the place of the ids if there are some."""
+    values = lists.values.dictionary_encode() if texts is None else _texts(lists.values, texts)
+    return pa.ListArray.from_arrays(lists.offsets, values)
+
+
+def _texts(ids: pa.Array, texts: Mapping[str, str]) -> pa.DictionaryArray:
+    encoded = ids.dictionary_encode()
     distinct = pa.array([texts[i] for i in encoded.dictionary.to_pylist()], pa.string())
     return pa.DictionaryArray.from_arrays(encoded.indices, distinct)
-
-
-def _lists(ids: Sequence[Sequence[str]], texts: Mapping[str, str] | None = None) -> pa.ListArray:
-    offsets = pa.array(np.cumsum([0, *map(len, ids)]), pa.int32())
-    return pa.ListArray.from_arrays(offsets, _encoded([one for row in ids for one in row], texts))
 
 
 def _same(value: str, rows: int) -> pa.DictionaryArray:

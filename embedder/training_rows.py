@@ -1,4 +1,4 @@
-"""From candidates to training rows: one row for each query and positive, with the negatives drawn for the query."""
+"""From candidates to training rows: one row for each query and positive, with the negatives drawn for it."""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from embedder.decontamination import Contaminated
 from embedder.errors import TableError
-from embedder.filters import BIT, too_close
-from embedder.params.models import Dataset, Materialize
+from embedder.negatives import OwnMargin, Reuse, pool
+from embedder.params.models import Dataset, Filter, Materialize
 from embedder.sampling import draw
 from embedder.seeds import rng
 
@@ -41,12 +41,25 @@ class Row:
 
 @dataclass
 class Chosen:
-    """The rows of a dataset, what was dropped (query_id, passage_id or "", reason), and counts of queries and rows."""
+    """The rows of a dataset, what was dropped and why, and counts.
+
+    Attributes:
+        rows: the training rows.
+        dropped: query_id, passage_id or "" for a whole query, reason.
+        mined: queries there were.
+        short: queries none of whose rows has min_negatives.
+        relabelled: rows whose positive the judge made one.
+        too_close: pairs of a possible row and a candidate that the margin to the row's own positive refused.
+        passed_over: pairs of a query and a candidate that was a negative of max_reuse others.
+    """
 
     rows: list[Row] = field(default_factory=list)
     dropped: list[tuple[str, str, str]] = field(default_factory=list)
-    short: int = 0
     mined: int = 0
+    short: int = 0
+    relabelled: int = 0
+    too_close: int = 0
+    passed_over: int = 0
 
     def report(self) -> dict[str, object]:
         """Count queries and rows: mined = stored + dropped, for queries."""
@@ -61,7 +74,12 @@ class Chosen:
                 "dropped": dict(sorted(whole.items())),
             },
             "rows": len(self.rows),
+            "rows_with_relabelled_positive": self.relabelled,
             "passages_dropped": dict(sorted(passages.items())),
+            "candidates_passed_over": {
+                "margin_too_small_for_row": self.too_close,
+                "over_max_reuse": self.passed_over,
+            },
             "negatives": {
                 "stored": int(sum(len(row.negatives) for row in self.rows)),
                 "per_row": dict(
@@ -75,6 +93,7 @@ def choose(
     candidates: pa.Table,
     judged: pa.Table,
     entry: Dataset,
+    rules: Filter,
     settings: Materialize,
     contaminated: Contaminated,
     own: Mapping[str, str],
@@ -83,47 +102,146 @@ def choose(
 
     Args:
         candidates: table `candidates` of the judge stage.
-        judged: table `judged` of the mine stage.
+        judged: table `judged` of the judge stage, what it relabelled included.
         entry: the dataset's entry.
+        rules: the rules that made the candidates; margins to a row's own positive are asked here.
         settings: how many negatives, drawn how, and what becomes of short queries.
         contaminated: training queries and passages that are near copies of dev texts.
         own: the passage that says what a query says, by query: as its positive it would teach nothing.
     """
-    kept = np.asarray(pc.equal(candidates["verdict"], "keep").to_numpy())
-    refused = candidates["refused_by"].to_numpy()
-    close = too_close(refused) & ((refused & BIT["is_positive"]) == 0)
-    is_negative, is_neither = _graded(candidates, entry)
-    close |= is_neither
-    passage_ids = candidates["passage_id"].to_pylist()
-    positive_ids = judged["passage_id"].to_pylist()
-    chosen = Chosen()
-    for query in _queries(candidates, judged, entry.positive_at):
-        chosen.mined += 1
-        if query.query_id in contaminated.queries:
-            chosen.dropped.append((query.query_id, "", "query_near_dev"))
-            continue
-        positives = _other(chosen, query, positive_ids, own.get(query.query_id))
-        positives = _clean(chosen, query.query_id, positives, positive_ids, contaminated, "positive_near_dev")
+    choosing = _Choosing(candidates, judged, entry, rules, settings, contaminated, own)
+    for query in choosing.queries():
+        choosing.take(query)
+    return choosing.chosen
+
+
+class _Choosing:
+    """A dataset's queries on their way to rows, one after the other: a passage may only be used so often."""
+
+    def __init__(
+        self,
+        candidates: pa.Table,
+        judged: pa.Table,
+        entry: Dataset,
+        rules: Filter,
+        settings: Materialize,
+        contaminated: Contaminated,
+        own: Mapping[str, str],
+    ) -> None:
+        self.chosen = Chosen()
+        self._pool = pool(candidates, judged, entry, contaminated)
+        self._margin = OwnMargin(rules, judged, entry)
+        # A label task has few passages, and each is a negative of most queries.
+        self._reuse = Reuse(None if entry.labelled else settings.max_reuse, len(self._pool.passage_ids))
+        self._settings, self._contaminated, self._own = settings, contaminated, own
+        self._least = 0 if entry.labelled else settings.min_negatives
+        self._positive_ids = judged["passage_id"].combine_chunks()
+        self._relabelled = judged["relabelled"].to_numpy()
+        near_dev = pc.is_in(judged["passage_id"], pa.array(sorted(contaminated.passages), pa.string()))
+        self._positive_near_dev = near_dev.to_numpy()
+        self._queries = list(_queries(candidates, judged, entry.positive_at))
+
+    def queries(self) -> list[Query]:
+        """Return the queries; where passages may be used up, in an order that a seed and their names fix."""
+        if self._settings.max_reuse is None:
+            return self._queries
+        seed = self._settings.seed
+        return sorted(self._queries, key=lambda query: (rng(seed, query.query_id, "turn").random(), query.query_id))
+
+    def take(self, query: Query) -> None:
+        """Make the rows of one query."""
+        self.chosen.mined += 1
+        if query.query_id in self._contaminated.queries:
+            self._drop(query, "query_near_dev")
+            return
+        positives = self._positives(query)
         if not len(positives):
-            chosen.dropped.append((query.query_id, "", "no_positive_left"))
-            continue
-        rows = query.candidates[kept[query.candidates]]
-        neither = rows[is_neither[rows]]
-        chosen.dropped += [(query.query_id, passage_ids[row], "neither_relevant_nor_not") for row in neither.tolist()]
-        rows = rows[~is_neither[rows]]
-        rows = _clean(chosen, query.query_id, rows, passage_ids, contaminated, "negative_near_dev")
-        if len(rows) < settings.min_negatives and not entry.labelled:
-            chosen.short += 1
-            if settings.on_shortage == "drop":
-                chosen.dropped.append((query.query_id, "", "too_few_negatives"))
-                continue
-        negatives = rows[
-            draw(is_negative[rows], settings.num_negatives, settings.sampling, settings.seed, query.query_id)
-        ]
-        masked = query.candidates[close[query.candidates]]
-        for positive in _capped(chosen, query.query_id, positives, positive_ids, settings):
-            chosen.rows.append(Row(query.query_id, positive, query.positives, masked, negatives))
-    return chosen
+            self._drop(query, "no_positive_left")
+            return
+        allowed = self._allowed(positives, self._usable(query))
+        short = [positive for positive, rows in allowed.items() if len(rows) < self._least]
+        self.chosen.short += len(short) == len(allowed)
+        if self._settings.on_shortage == "drop":
+            if len(short) == len(allowed):
+                self._drop(query, "too_few_negatives")
+                return
+            self._drop(query, "too_few_negatives_for_row", short)
+            allowed = {positive: rows for positive, rows in allowed.items() if positive not in set(short)}
+        self._add(query, allowed)
+
+    def _positives(self, query: Query) -> Ints:
+        """Return the positives that may be learnt from; record the others."""
+        positives, own = query.positives, self._own.get(query.query_id)
+        if own is not None:
+            same = np.array([name == own for name in self._ids(positives)], dtype=bool)
+            self._drop(query, "positive_is_query", positives[same])
+            positives = positives[~same]
+        near = self._positive_near_dev[positives]
+        self._drop(query, "positive_near_dev", positives[near])
+        return np.asarray(positives[~near])
+
+    def _usable(self, query: Query) -> Ints:
+        """Return the candidates that may be negatives of the query; record those that only the split forbids."""
+        found, rows = self._pool, query.candidates
+        rows = rows[found.kept[rows]]
+        for forbidden, reason in ((found.neither, "neither_relevant_nor_not"), (found.near_dev, "negative_near_dev")):
+            lost = rows[forbidden[rows]]
+            self.chosen.dropped += [(query.query_id, name, reason) for name in found.ids(lost)]
+            rows = rows[~forbidden[rows]]
+        used_up = self._reuse.used_up(found.passage[rows])
+        self.chosen.passed_over += int(used_up.sum())
+        return np.asarray(rows[~used_up])
+
+    def _allowed(self, positives: Ints, usable: Ints) -> dict[int, Ints]:
+        """Return the candidates that may be negatives of the row of each positive."""
+        allowed = {}
+        for positive in positives.tolist():
+            refused = self._margin.refuses(self._pool, usable, positive)
+            self.chosen.too_close += int(refused.sum())
+            allowed[positive] = usable[~refused]
+        return allowed
+
+    def _add(self, query: Query, allowed: Mapping[int, Ints]) -> None:
+        """Add the rows of at most `positives_per_query` positives, with the negatives drawn for each."""
+        masked = query.candidates[self._pool.masked[query.candidates]]
+        used = []
+        for positive in self._capped(query, list(allowed)):
+            # One draw a query, unless its rows differ in what they may have.
+            names = [query.query_id, *(self._ids([positive]) if self._margin.applies else ())]
+            negatives = self._drawn(allowed[positive], names)
+            self.chosen.rows.append(Row(query.query_id, positive, query.positives, masked, negatives))
+            self.chosen.relabelled += int(self._relabelled[positive])
+            used.append(self._pool.passage[negatives])
+        self._reuse.use(np.concatenate(used))
+
+    def _drawn(self, rows: Ints, names: list[str]) -> Ints:
+        settings, found = self._settings, self._pool
+        scores = found.score[rows].astype(np.float64)
+        drawn = draw(found.judged[rows], scores, settings.num_negatives, settings.sampling, settings.seed, *names)
+        return np.asarray(rows[drawn])
+
+    def _capped(self, query: Query, positives: list[int]) -> list[int]:
+        """Draw at most `positives_per_query` positives; record the others."""
+        most = self._settings.positives_per_query
+        if len(positives) <= most:
+            return positives
+        random = rng(self._settings.seed, query.query_id, "positives")
+        drawn = set(random.choice(len(positives), most, replace=False).tolist())
+        self._drop(
+            query, "over_positives_per_query", [row for place, row in enumerate(positives) if place not in drawn]
+        )
+        return [row for place, row in enumerate(positives) if place in drawn]
+
+    def _drop(self, query: Query, reason: str, positives: Ints | list[int] | None = None) -> None:
+        """Record that some positives of a query are dropped, or that all of it is."""
+        names = [""] if positives is None else self._ids(positives)
+        self.chosen.dropped += [(query.query_id, name, reason) for name in names]
+
+    def _ids(self, positives: Ints | list[int]) -> list[str]:
+        if not len(positives):
+            return []
+        names: list[str] = self._positive_ids.take(pa.array(positives, pa.int64())).to_pylist()
+        return names
 
 
 def check_losses(dataset: str, chosen: Chosen, most: float) -> None:
@@ -153,7 +271,8 @@ _NEAR_DEV = "raise materialize.decontaminate_jaccard, or take near copies out of
 _REMEDIES = {
     "query_near_dev": _NEAR_DEV,
     "no_positive_left": f"its positives are near copies of dev texts, or the queries themselves; {_NEAR_DEV}",
-    "too_few_negatives": "widen the window (filter.min_rank, filter.max_rank), lower materialize.min_negatives, or set on_shortage: keep",
+    "too_few_negatives": "widen the window or the margin (section filter), raise or unset materialize.max_reuse, "
+    "lower materialize.min_negatives, or set on_shortage: keep",
 }
 
 
@@ -166,43 +285,3 @@ def _queries(candidates: pa.Table, judged: pa.Table, positive_at: float) -> Iter
     starts, firsts = np.searchsorted(of_candidates, everyone), np.searchsorted(of_positives, everyone)
     for i, query_id in enumerate(query_ids.to_pylist()):
         yield Query(query_id, relevant[firsts[i] : firsts[i + 1]], np.arange(starts[i], starts[i + 1]))
-
-
-def _graded(candidates: pa.Table, entry: Dataset) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """Say which candidates are judged negatives, and which are graded between a negative and a positive: neither."""
-    relevance = pc.fill_null(candidates["relevance"], np.nan).to_numpy()
-    below = relevance < np.float32(entry.positive_at)
-    if entry.negative_at is None:
-        return np.zeros(len(relevance), dtype=bool), below
-    is_negative = relevance <= np.float32(entry.negative_at)
-    return is_negative, below & ~is_negative
-
-
-def _other(chosen: Chosen, query: Query, ids: list[str], own: str | None) -> Ints:
-    """Return the positives but the one that is the query itself; record that one."""
-    same = np.array([ids[row] == own for row in query.positives.tolist()], dtype=bool)
-    if same.any():
-        chosen.dropped.append((query.query_id, str(own), "positive_is_query"))
-    return np.asarray(query.positives[~same])
-
-
-def _clean(
-    chosen: Chosen, query_id: str, rows: Ints, passage_ids: list[str], contaminated: Contaminated, reason: str
-) -> Ints:
-    """Return the rows whose passage is no near copy of a dev text; record the others."""
-    lost = [passage_ids[row] in contaminated.passages for row in rows.tolist()]
-    chosen.dropped += [
-        (query_id, passage_ids[row], reason) for row, bad in zip(rows.tolist(), lost, strict=True) if bad
-    ]
-    return np.asarray(rows[~np.array(lost, dtype=bool)])
-
-
-def _capped(chosen: Chosen, query_id: str, positives: Ints, ids: list[str], settings: Materialize) -> list[int]:
-    """Draw at most `positives_per_query` positives; record the others."""
-    most = settings.positives_per_query
-    if len(positives) <= most:
-        return [int(row) for row in positives]
-    drawn = set(rng(settings.seed, query_id, "positives").choice(len(positives), most, replace=False).tolist())
-    reason = "over_positives_per_query"
-    chosen.dropped += [(query_id, ids[row], reason) for i, row in enumerate(positives.tolist()) if i not in drawn]
-    return [int(row) for i, row in enumerate(positives) if i in drawn]

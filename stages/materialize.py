@@ -8,6 +8,8 @@ def materialize() -> None:
     from embedder import decontamination, files, layout, schemas, shards
     from embedder.audit.materialized import audit_shards
     from embedder.manifest import card, manifest
+    from embedder.measured import in_words, measured
+    from embedder.negatives import rules_of
     from embedder.params.load import load
     from embedder.training_rows import check_losses, choose
 
@@ -18,19 +20,23 @@ def materialize() -> None:
     contaminated = decontamination.contaminated(texts, settings.decontaminate_jaccard)
     dropped: list[tuple[str, str, str, str]] = []
     counts: dict[str, dict[str, object]] = {}
+    false_negatives = {}
     written = []
     with files.replacing(layout.folder("materialize")) as folder:
         for name, entry in params.datasets.items():
-            candidates = schemas.read(layout.table("judge", name, "candidates"), schemas.JUDGED_CANDIDATES)
+            path = layout.table("judge", name, "candidates")
+            candidates = schemas.read(path, schemas.JUDGED_CANDIDATES)
             made_by = schemas.metadata(candidates)
-            judged = schemas.read(
-                layout.table("mine", name, "judged"), schemas.JUDGED, {"revision": made_by["revision"]}
-            )
-            chosen = choose(candidates, judged, entry, settings, contaminated[name], texts[name].own_passages)
+            rules, expected = rules_of(made_by, str(path)), {"revision": made_by["revision"]}
+            judged = schemas.read(layout.table("judge", name, "judged"), schemas.JUDGEMENTS, expected)
+            own = texts[name].own_passages
+            chosen = choose(candidates, judged, entry, rules, settings, contaminated[name], own)
             if entry.weight:
                 check_losses(name, chosen, settings.max_dropped_share)
             dropped += [(name, *row) for row in chosen.dropped]
-            counts[name] = {**chosen.report(), **made_by}
+            false_negatives[name] = measured(name)
+            known = {"rules": rules.model_dump(mode="json"), "false_negatives": false_negatives[name]}
+            counts[name] = {**chosen.report(), **made_by, **known}
             tables = shards.Texts(ingested[name][0], ingested[name][1], candidates, judged)
             written += shards.write_shards(
                 folder / layout.SHARDS.name, name, entry, chosen.rows, tables, made_by, settings.shard_rows
@@ -43,7 +49,8 @@ def materialize() -> None:
         schemas.write(folder / layout.DROPPED.name, schemas.DROPPED, schemas.from_rows(schemas.DROPPED, dropped))
         files.write_json(folder / layout.MANIFEST.name, content)
         files.write_json(folder / "report.json", counts)
-        (folder / layout.CARD.name).write_text(card(content, params.datasets, rows), encoding="utf-8")
+        said = {name: in_words(found) for name, found in false_negatives.items()}
+        (folder / layout.CARD.name).write_text(card(content, params.datasets, rows, said), encoding="utf-8")
 
 
 app = stage_app(materialize)

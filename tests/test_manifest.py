@@ -22,7 +22,8 @@ COUNTS = {"docs": {"rows": 2, "teacher": "bm25"}, "sts": {"rows": 1234, "teacher
 
 def card_of(entries: dict[str, Dataset], rows: int = 7) -> str:
     """Write the card of datasets with `rows` rows each."""
-    return card({"rows": rows * len(entries)}, entries, dict.fromkeys(entries, rows))
+    unknown = dict.fromkeys(entries, ("not measured", "not measured"))
+    return card({"rows": rows * len(entries)}, entries, dict.fromkeys(entries, rows), unknown)
 
 
 def head_of(text: str) -> dict[str, object]:
@@ -52,10 +53,13 @@ def test_the_manifest_says_what_made_the_files() -> None:
 
 
 def test_the_card_names_every_dataset_and_licence() -> None:
-    """The card has a line a dataset with its task, language, rows, licence and source."""
-    text = card(manifest(FILES, COUNTS, ENTRIES, tables.settings(), {}), ENTRIES, {"docs": 2, "sts": 1234})
-    assert "| docs | retrieval | en | 2 | MIT | somewhere |" in text
-    assert "| sts | sts | no | 1,234 | CC0-1.0 | somewhere |" in text
+    """The card has a line a dataset with task, language, rows, licence, source, and what is known of false negatives."""
+    content, rows = manifest(FILES, COUNTS, ENTRIES, tables.settings(), {}), {"docs": 2, "sts": 1234}
+    said = {"docs": ("8.1% (7.0% to 9.2%)", "at least 0.12%"), "sts": ("not measured", "not measured")}
+    text = card(content, ENTRIES, rows, said)
+    assert "| docs | retrieval | en | 2 | MIT | somewhere | 8.1% (7.0% to 9.2%) | at least 0.12% |" in text
+    assert "| sts | sts | no | 1,234 | CC0-1.0 | somewhere | not measured | not measured |" in text
+    assert "known\npositives: an optimistic stand-in" in text
     assert "1,236 training rows" in text
 
 
@@ -130,7 +134,7 @@ def test_a_users_text_stays_in_its_cell(licence: str, path: str) -> None:
     """Whatever a licence or a path holds, the table keeps its rows and columns, without HTML, and the head is read."""
     text = card_of({"d": tables.entry(licence=licence, path=path)})
     row = next(line for line in text.splitlines() if line.startswith("| d |"))
-    assert len(re.findall(r"(?<!\\)(?:\\\\)*\|", row)) == 7
+    assert len(re.findall(r"(?<!\\)(?:\\\\)*\|", row)) == 9
     assert "<" not in row
     assert ">" not in row
     assert head_of(text)["license"]

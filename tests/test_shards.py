@@ -22,11 +22,11 @@ QUERIES = {f"q{i:02}": f"query {i}" for i in range(30)}
 PASSAGES = {f"p{i}": f"the text of passage {i}, " + f"words of {i} " * 50 for i in range(10)}
 
 
-def _texts() -> Texts:
+def _texts(*, judge: bool = False) -> Texts:
     rows = [(q, rank, f"p{rank}", 1 / rank) for q in QUERIES for rank in range(1, 9)]
     count = len(rows)
     candidates = schemas.build(
-        schemas.CANDIDATES,
+        schemas.JUDGED_CANDIDATES,
         {
             **{name: [row[i] for row in rows] for i, name in enumerate(schemas.RUN.schema.names)},
             "relevance": [None] * count,
@@ -34,10 +34,14 @@ def _texts() -> Texts:
             "margin": [0.5] * count,
             "verdict": [KEEP] * count,
             "refused_by": [0] * count,
+            # Asked about the odd ranks.
+            "judge_score": [rank / 8 if judge and rank % 2 else None for _, rank, *_ in rows],
+            "positive_judge_score": [None] * count,
         },
     )
     judged = tables.judged((q, p, 1.0, score, None) for q in QUERIES for p, score in (("p0", 2.0), ("p9", 1.5)))
-    return Texts(tables.queries(QUERIES), tables.corpus(PASSAGES), candidates, judged)
+    judgements = tables.judgements(judged, scores={(q, "p9"): 0.75 for q in QUERIES} if judge else None)
+    return Texts(tables.queries(QUERIES), tables.corpus(PASSAGES), candidates, judgements)
 
 
 def _rows() -> list[Row]:
@@ -48,8 +52,9 @@ def _rows() -> list[Row]:
     ]
 
 
-def _write(folder: Path, rows: list[Row] | None = None, size: int = 1000) -> list[Path]:
-    return write_shards(folder, "d", ENTRY, _rows() if rows is None else rows, _texts(), tables.MADE_BY, size)
+def _write(folder: Path, rows: list[Row] | None = None, size: int = 1000, *, judge: bool = False) -> list[Path]:
+    texts = _texts(judge=judge)
+    return write_shards(folder, "d", ENTRY, _rows() if rows is None else rows, texts, tables.MADE_BY, size)
 
 
 def _expected() -> list[dict[str, Any]]:
@@ -68,6 +73,8 @@ def _expected() -> list[dict[str, Any]]:
             "negatives": [PASSAGES[f"p{rank}"] for rank in range(2, 2 + i % 8)],
             "negative_ranks": list(range(2, 2 + i % 8)),
             "negative_scores": [float(np.float32(1 / rank)) for rank in range(2, 2 + i % 8)],
+            "positive_judge_score": None,
+            "negative_judge_scores": None,
             "task": "retrieval",
             "teacher": "made-up",
             "teacher_revision": "0" * 40,
@@ -82,6 +89,21 @@ def test_what_is_read_back_is_what_was_chosen(tmp_path: Path) -> None:
     (path,) = _write(tmp_path)
     assert path.name == "d-00000.parquet"
     assert schemas.read(path, schemas.SHARD).to_pylist() == _expected()
+
+
+def test_judge_scores_stand_beside_what_they_are_of(tmp_path: Path) -> None:
+    """A shard has the judge's score of the positive and of each negative, null where it was not asked."""
+    (path,) = _write(tmp_path, judge=True)
+    scores = [rank / 8 if rank % 2 else None for rank in range(9)]
+    expected = [
+        row
+        | {
+            "positive_judge_score": 0.75 if row["positive_id"] == "p9" else None,
+            "negative_judge_scores": [scores[rank] for rank in row["negative_ranks"]],
+        }
+        for row in _expected()
+    ]
+    assert schemas.read(path, schemas.SHARD).to_pylist() == expected
 
 
 def test_rows_are_split_by_size(tmp_path: Path) -> None:

@@ -2,7 +2,9 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from random import Random
 
+import numpy as np
 import pyarrow as pa
 import pytest
 from hypothesis import given, settings
@@ -12,13 +14,14 @@ from embedder import schemas
 from embedder.decontamination import Contaminated
 from embedder.errors import TableError
 from embedder.filters import BIT, VERDICTS
-from embedder.params.models import Dataset, Materialize
+from embedder.params.models import Dataset, Filter, Materialize
 from embedder.training_rows import Chosen, check_losses, choose
 from tests import tables
 
 CLEAN = Contaminated(frozenset(), frozenset())
-# (passage, verdict, relevance) in ranks 1, 2, 3 ...
+# (passage, verdict, relevance) in ranks 1, 2, 3 ...; a candidate of rank n has score 1 / n, a positive 1 by default
 Ranked = Sequence[tuple[str, str, float | None]]
+Rows = dict[tuple[str, str], tuple[list[str], list[str]]]
 
 
 def _candidates(run: Mapping[str, Ranked]) -> pa.Table:
@@ -49,12 +52,18 @@ def _choose(
     contaminated: Contaminated = CLEAN,
     entry: Dataset | None = None,
     own: Mapping[str, str] | None = None,
-) -> tuple[Chosen, dict[tuple[str, str], tuple[list[str], list[str]]]]:
-    """Return what was chosen, and (query, positive) -> (negatives, masked)."""
-    candidates = _candidates(run)
-    judged = tables.judged((q, p, 1.0, 1.0, None) for q, passages in positives.items() for p in passages)
-    chosen = choose(candidates, judged, entry or tables.entry(), settings, contaminated, own or {})
-    ids, positive_ids = candidates["passage_id"].to_pylist(), judged["passage_id"].to_pylist()
+    rules: Filter | None = None,
+    scores: Mapping[str, float | None] | None = None,
+    relabelled: Sequence[tuple[str, str]] = (),
+) -> tuple[Chosen, Rows]:
+    """Return what was chosen, and (query, positive) -> (negatives, masked); `scores` are those of positives."""
+    candidates, known = _candidates(run), scores or {}
+    pairs = [(q, p) for q, passages in positives.items() for p in passages]
+    judged = tables.judged((q, p, 1.0, known.get(p, 1.0), None) for q, p in [*pairs, *relabelled])
+    judgements = tables.judgements(judged, relabelled)
+    wanted = rules or tables.rules()
+    chosen = choose(candidates, judgements, entry or tables.entry(), wanted, settings, contaminated, own or {})
+    ids, positive_ids = candidates["passage_id"].to_pylist(), judgements["passage_id"].to_pylist()
     rows = {
         (row.query_id, positive_ids[row.positive]): ([ids[i] for i in row.negatives], [ids[i] for i in row.masked])
         for row in chosen.rows
@@ -153,51 +162,229 @@ def test_label_tasks_take_what_there_is(mode: str) -> None:
     assert (chosen.short, chosen.dropped) == (0, [])
 
 
+OWN = tables.rules(reference="own", absolute_margin=0.1)
+
+
+def test_each_row_has_negatives_for_its_own_positive() -> None:
+    """With margins to the own positive, a row's negatives lie below that positive; what others may have is counted."""
+    run = {"q": _keep(*"abcdef")}
+    scores = {"p": 1.0, "r": 0.4, "s": None}
+    chosen, rows = _choose(run, {"q": ["p", "r", "s"]}, tables.settings(), rules=OWN, scores=scores)
+    # Scores are 1, 0.5, 0.33, 0.25 ...; without a score of the positive no margin refuses.
+    assert {positive: negatives for (_, positive), (negatives, _) in rows.items()} == {
+        "p": list("bcde"),
+        "r": list("def"),
+        "s": list("abcd"),
+    }
+    report = chosen.report()
+    assert report["candidates_passed_over"] == {"margin_too_small_for_row": 1 + 3, "over_max_reuse": 0}
+
+
+def test_margins_to_the_lowest_positive_are_the_filters() -> None:
+    """Where margins are about the query's lowest positive the filter has asked, and rows share one draw."""
+    rules = tables.rules(reference="lowest", absolute_margin=0.1)
+    _, rows = _choose({"q": _keep(*"abcdef")}, {"q": ["p"]}, tables.settings(), rules=rules, scores={"p": 0.4})
+    assert rows["q", "p"][0] == list("abcd")
+
+
+def test_judged_negatives_need_no_margin() -> None:
+    """A passage that was judged not relevant is a negative of a row whatever its score."""
+    run = {"q": [("z", "keep", 0.0), *_keep(*"bc")]}
+    _, rows = _choose(run, {"q": ["p"]}, tables.settings(), rules=OWN, scores={"p": 0.5})
+    assert rows["q", "p"][0] == ["z", "c"]
+
+
+def test_percentiles_are_of_the_judged_positives() -> None:
+    """A percentile margin reads scores as shares of the dataset's positives; what was relabelled is not among them."""
+    rules = tables.rules(reference="own", percentile_margin=0.5)
+    run = {"q": _keep(*"abcdef")}
+    scores = {"p": 1.0, "r": 0.3, "s": 0.22, "t": 0.18, "x": 0.35}
+    positives = {"q": ["p"], "r": ["r"], "s": ["s"], "t": ["t"]}
+    _, rows = _choose(run, positives, tables.settings(), rules=rules, scores=scores)
+    # Percentiles are 100, 75, 50, 25 for p, r, s, t; half of p's is reached at 0.25 and 0.2, and missed above 0.3.
+    assert rows["q", "p"][0] == list("def")
+    _, rows = _choose(
+        run, positives, tables.settings(), rules=rules, scores=scores, relabelled=[("r", "x"), ("s", "x")]
+    )
+    assert rows["q", "p"][0] == list("def")
+
+
+@pytest.mark.parametrize(("on_shortage", "stored"), [("drop", ["p"]), ("keep", ["p", "r"])])
+def test_a_row_may_be_short_alone(on_shortage: str, stored: list[str]) -> None:
+    """A row that its own margin leaves short is dropped or kept; the query is lost only with its last row."""
+    wanted = tables.settings(min_negatives=3, on_shortage=on_shortage)
+    run, scores = {"q": _keep(*"abcd"), "r": _keep(*"abcd")}, {"p": 1.0, "r": 0.4}
+    chosen, rows = _choose(run, {"q": ["p", "r"], "r": ["r"]}, wanted, rules=OWN, scores=scores)
+    lost = [("q", "r", "too_few_negatives_for_row"), ("r", "", "too_few_negatives")]
+    assert [positive for query, positive in rows if query == "q"] == stored
+    assert (chosen.short, chosen.dropped) == (1, lost if on_shortage == "drop" else [])
+
+
+def test_rows_of_a_query_draw_apart_where_their_margins_do() -> None:
+    """With margins to the own positive each row is drawn for itself; else the rows of a query share one draw."""
+    names = [f"n{i:02}" for i in range(40)]
+    wanted, positives = tables.settings(sampling="random"), {"q": ["p", "r"]}
+    for rules, draws in ((OWN, 2), (tables.rules(), 1)):
+        _, rows = _choose({"q": _keep(*names)}, positives, wanted, rules=rules, scores={"p": 9.0, "r": 9.0})
+        assert len({tuple(negatives) for negatives, _ in rows.values()}) == draws
+
+
+def test_a_passage_is_used_only_so_often() -> None:
+    """With max_reuse a passage is a negative of so many queries, rows of one query counting once, and no more."""
+    run = {f"q{i}": _keep(*"abcdefgh") for i in range(6)}
+    positives = {query: ["p", "r"] for query in run}
+    wanted = tables.settings(max_reuse=2, min_negatives=2, sampling="random")
+    chosen, rows = _choose(run, positives, wanted)
+    uses = Counter(passage for (_, positive), (found, _) in rows.items() if positive == "p" for passage in found)
+    assert max(uses.values()) == 2
+    # 16 uses are enough for four queries with four negatives each; the others are short.
+    assert (len(rows), chosen.short) == (8, 2)
+    assert [reason for *_, reason in chosen.dropped] == ["too_few_negatives"] * 2
+
+
+def test_no_turn_goes_by_row_order() -> None:
+    """Which queries get a passage that is running out follows from seed and names: renamed queries take other turns."""
+    run = {f"q{i}": _keep("a") for i in range(40)}
+    wanted = tables.settings(max_reuse=1)
+    served = {
+        seed: list(_choose(run, {query: ["p"] for query in run}, wanted.model_copy(update={"seed": seed}))[1])
+        for seed in range(4)
+    }
+    assert all(len(rows) == 1 for rows in served.values())
+    assert len({rows[0] for rows in served.values()}) > 1
+
+
+def test_labels_may_be_used_any_number_of_times() -> None:
+    """The few passages of a label task are negatives of most queries, whatever max_reuse says."""
+    run = {f"q{i}": _keep("l", "m") for i in range(5)}
+    entry, wanted = tables.entry("classification"), tables.settings(max_reuse=1)
+    _, rows = _choose(run, {query: ["own"] for query in run}, wanted, entry=entry)
+    assert [negatives for negatives, _ in rows.values()] == [["l", "m"]] * 5
+
+
+@pytest.mark.parametrize("verdict", ["judge_says_relevant", "keep"])
+def test_what_the_judge_relabelled_is_a_positive(verdict: str) -> None:
+    """A relabelled passage has a row, is among all positives of its query, is no negative, and need not be masked."""
+    run = {"q": [("x", verdict, None), *_keep("a", "b")], "other": _keep("x", "a")}
+    positives = {"q": ["p"], "other": ["p"]}
+    chosen, rows = _choose(run, positives, tables.settings(), relabelled=[("q", "x")])
+    assert rows == {("q", "p"): (["a", "b"], []), ("q", "x"): (["a", "b"], []), ("other", "p"): (["x", "a"], [])}
+    assert {tuple(row.positives.tolist()) for row in chosen.rows if row.query_id == "q"} == {(1, 2)}
+    assert chosen.report()["rows_with_relabelled_positive"] == 1
+
+
+def test_what_the_judge_refused_is_masked() -> None:
+    """A passage that the judge calls relevant and that is no positive counts in no batch of its query."""
+    _, rows = _choose({"q": [("x", "judge_says_relevant", None), *_keep("a")]}, {"q": ["p"]}, tables.settings())
+    assert rows["q", "p"] == (["a"], ["x"])
+
+
 _VERDICT = st.sampled_from(["keep", "keep", "keep", "is_positive", "duplicates_positive", "after_rank_window"])
-_RUN = st.lists(st.tuples(st.sampled_from("abcdefgh"), _VERDICT, st.none()), unique_by=lambda row: row[0], max_size=8)
-
-
-@settings(max_examples=80, deadline=None)
-@given(
-    st.dictionaries(
-        st.sampled_from(["q1", "q2", "q3", "q4"]), st.tuples(_RUN, st.sets(st.sampled_from("stuv"), min_size=1))
-    ),
-    st.sets(st.sampled_from(["q1", "q2"])),
-    st.sets(st.sampled_from("abst")),
-    st.sampled_from(["top", "random"]),
-    st.sampled_from(["drop", "keep"]),
+_RUN = st.lists(
+    st.tuples(st.sampled_from("abcdefgh"), _VERDICT, st.sampled_from([None, None, None, 0.0, 0.5])),
+    unique_by=lambda row: row[0],
+    max_size=8,
 )
-def test_counts_add_up(
-    made: dict[str, tuple[Ranked, set[str]]], queries: set[str], passages: set[str], sampling: str, on_shortage: str
+_MADE = st.dictionaries(
+    st.sampled_from(["q1", "q2", "q3", "q4"]), st.tuples(_RUN, st.sets(st.sampled_from("stuv"), min_size=1))
+)
+_SETTINGS = st.builds(
+    tables.settings,
+    sampling=st.sampled_from(["top", "random", "score-weighted"]),
+    on_shortage=st.sampled_from(["drop", "keep"]),
+    max_reuse=st.sampled_from([None, None, 1, 2]),
+    min_negatives=st.just(2),
+    num_negatives=st.sampled_from([2, 4]),
+    positives_per_query=st.just(2),
+)
+_RULES = st.sampled_from([tables.rules(), OWN, tables.rules(reference="own", relative_margin=0.3)])
+_SCORES = st.dictionaries(st.sampled_from("stuv"), st.sampled_from([None, 1.0, 0.6, 0.4, 0.1]))
+
+
+@settings(max_examples=150, deadline=None)
+@given(_MADE, st.sets(st.sampled_from(["q1", "q2"])), st.sets(st.sampled_from("abst")), _SETTINGS, _RULES, _SCORES)
+def test_rows_obey_and_counts_add_up(
+    made: dict[str, tuple[Ranked, set[str]]],
+    queries: set[str],
+    passages: set[str],
+    wanted: Materialize,
+    rules: Filter,
+    scores: dict[str, float | None],
 ) -> None:
-    """Queries mined = stored + dropped; negatives are kept, clean, distinct, and as many as there are up to the limit."""
-    wanted = tables.settings(sampling=sampling, on_shortage=on_shortage, min_negatives=2, positives_per_query=2)
+    """Mined = stored + dropped; every negative is kept, clean, ungraded or judged so, far enough, and not overused."""
     near = Contaminated(frozenset(queries), frozenset(passages))
     run = {query: ranked for query, (ranked, _) in made.items()}
     positives = {query: sorted(chosen) for query, (_, chosen) in made.items()}
-    chosen, rows = _choose(run, positives, wanted, near)
+    chosen, rows = _choose(run, positives, wanted, near, rules=rules, scores=scores)
     stored = {query for query, _ in rows}
-    whole = [query for query, passage, _ in chosen.dropped if not passage]
-    assert sorted([*stored, *whole]) == sorted(made)
+    whole = Counter(reason for _, passage, reason in chosen.dropped if not passage)
+    assert sorted([*stored, *(query for query, passage, _ in chosen.dropped if not passage)]) == sorted(made)
     assert len(chosen.dropped) == len(set(chosen.dropped))
     for (query, positive), (negatives, _) in rows.items():
-        usable = [passage for passage, verdict, _ in run[query] if verdict == "keep" and passage not in passages]
-        assert len(set(negatives)) == len(negatives) == min(len(usable), 4)
+        usable = _allowed(run[query], passages, rules, scores.get(positive, 1.0))
         assert [passage for passage in usable if passage in negatives] == negatives
-        assert positive in positives[query]
-        assert positive not in passages
+        assert not set(negatives) & {*positives[query]}
+        assert wanted.max_reuse or len(negatives) == min(len(usable), wanted.num_negatives)
+        assert len(negatives) >= (wanted.min_negatives if wanted.on_shortage == "drop" else 0)
+        assert positive in set(positives[query]) - passages
+    uses = Counter(passage for _, passage in {(q, n) for (q, _), (found, _) in rows.items() for n in found})
+    assert not wanted.max_reuse or max(uses.values(), default=0) <= wanted.max_reuse
     report = chosen.report()
-    assert report["queries"] == {
-        "mined": len(made),
-        "stored": len(stored),
-        "short": chosen.short,
-        "dropped": dict(sorted(Counter(reason for _, passage, reason in chosen.dropped if not passage).items())),
-    }
+    counted = {"mined": len(made), "stored": len(stored), "short": chosen.short, "dropped": dict(sorted(whole.items()))}
+    assert report["queries"] == counted
     assert report["rows"] == len(rows)
-    assert report["negatives"] == {
-        "stored": sum(len(negatives) for negatives, _ in rows.values()),
-        "per_row": dict(sorted(Counter(str(len(negatives)) for negatives, _ in rows.values()).items())),
-    }
+    lengths = [len(negatives) for negatives, _ in rows.values()]
+    assert report["negatives"] == {"stored": sum(lengths), "per_row": dict(sorted(Counter(map(str, lengths)).items()))}
+    of_lost = sum(len(positives[query]) for query, passage, _ in chosen.dropped if not passage)
+    apart = sum(bool(p) and r in _OF_ROWS and q in stored for q, p, r in chosen.dropped)
+    assert sum(map(len, positives.values())) == len(rows) + of_lost + apart
+
+
+# Reasons for which a positive of a query that is stored has no row.
+_OF_ROWS = {"positive_is_query", "positive_near_dev", "too_few_negatives_for_row", "over_positives_per_query"}
+
+
+def _allowed(ranked: Ranked, near: set[str], rules: Filter, positive: float | None) -> list[str]:
+    """Say by the words of the settings what a row may have, nothing being used up."""
+    out = []
+    for rank, (passage, verdict, relevance) in enumerate(ranked, 1):
+        gap = np.inf if positive is None else float(np.float32(positive)) - float(np.float32(1 / rank))
+        enough = (rules.absolute_margin or -np.inf) <= gap and (
+            rules.relative_margin is None
+            or positive is None
+            or gap >= rules.relative_margin * abs(np.float32(positive))
+        )
+        if verdict == "keep" and relevance != 0.5 and passage not in near and (enough or relevance == 0.0):
+            out.append(passage)
+    return out
+
+
+@settings(max_examples=60, deadline=None)
+@given(_MADE, _SETTINGS, _RULES, st.randoms(use_true_random=False))
+def test_rows_do_not_depend_on_row_order(
+    made: dict[str, tuple[Ranked, set[str]]], wanted: Materialize, rules: Filter, random: Random
+) -> None:
+    """Queries and positives in any order give the same rows."""
+    run = {query: ranked for query, (ranked, _) in made.items()}
+    positives = {query: sorted(chosen) for query, (_, chosen) in made.items()}
+    shuffled = random.sample(sorted(made), len(made))
+    again = {query: random.sample(positives[query], len(positives[query])) for query in shuffled}
+    first, second = (
+        _choose(run, positives, wanted, rules=rules),
+        _choose({q: run[q] for q in shuffled}, again, wanted, rules=rules),
+    )
+    assert first[1] == second[1]
+    assert first[0].report() == second[0].report()
+
+
+def test_without_a_cap_queries_do_not_touch_each_other() -> None:
+    """A query's rows are the same alone as among others, unless passages may be used up."""
+    run = {f"q{i}": _keep(*"abcdefghij") for i in range(5)}
+    wanted = tables.settings(sampling="score-weighted")
+    _, together = _choose(run, {query: ["p"] for query in run}, wanted)
+    for query, ranked in run.items():
+        _, alone = _choose({query: ranked}, {query: ["p"]}, wanted)
+        assert alone == {(query, "p"): together[query, "p"]}
 
 
 def _lost(stored: int, **reasons: int) -> Chosen:

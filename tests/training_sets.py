@@ -90,6 +90,8 @@ def row(number: int, negatives: Sequence[int], **changes: object) -> dict[str, A
         "negatives": [passage(one) for one in negatives],
         "negative_ranks": list(range(1, len(negatives) + 1)),
         "negative_scores": [0.5] * len(negatives),
+        "positive_judge_score": None,
+        "negative_judge_scores": None,
         "task": "retrieval",
         "teacher": "made-up",
         "teacher_revision": "0",

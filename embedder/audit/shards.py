@@ -4,7 +4,6 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from embedder import schemas
 from embedder.audit.evidence import Evidence, Role, Unusable
 from embedder.errors import TableError
 from embedder.ingestion.cleaning import printable
@@ -19,12 +18,12 @@ _ROWS = 1024
 
 
 def is_shard(path: Path) -> bool:
-    """Whether a file has the columns of a shard."""
+    """Whether a file has the columns of a shard that are audited: shards of older versions lack others."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     try:
-        return set(schemas.SHARD.schema.names) <= set(pq.read_schema(path).names)
+        return set(_COLUMNS) <= set(pq.read_schema(path).names)
     except (pa.ArrowException, OSError, ValueError, OverflowError):
         return False
 

@@ -1,5 +1,6 @@
 """How two states of a mined dataset look side by side in a terminal."""
 
+import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
 
@@ -14,6 +15,7 @@ from embedder.cli.terminal import one_line, visible, whole
 from embedder.comparison.compare import Comparison, Facts, Move
 from embedder.comparison.snapshots import Snapshot
 
+_RULES = "rules"
 _HASH = 12
 # Of the passages that came or left, where texts are cut.
 _SHOWN = 3
@@ -44,11 +46,19 @@ def print_moves(out: Console, before: Snapshot, after: Snapshot, found: Comparis
 
 
 def _made_by(before: Mapping[str, str], after: Mapping[str, str]) -> Iterator[tuple[str, str, str]]:
+    before, after = _without_equal_rules(before, after), _without_equal_rules(after, before)
     names = ["teacher", "revision", "depth", "window"]
     for name in [*names, *sorted({*before, *after} - {*names})]:
         if name in before or name in after:
             cut = _HASH if name == "revision" else None
             yield before.get(name, "")[:cut], after.get(name, "")[:cut], name
+
+
+def _without_equal_rules(made_by: Mapping[str, str], other: Mapping[str, str]) -> dict[str, str]:
+    """Write the rules that differ one by one, in the place of all of them in one text."""
+    rules, others = (json.loads(one.get(_RULES, "{}")) for one in (made_by, other))
+    changed = {f"filter.{name}": json.dumps(value) for name, value in rules.items() if others.get(name, ...) != value}
+    return {name: value for name, value in made_by.items() if name != _RULES} | changed
 
 
 def _queries(found: Comparison) -> Iterator[tuple[str, str, str]]:

@@ -33,7 +33,7 @@ _WIDE = 140
 
 def print_facts(out: Console, dataset: str, made_by: Mapping[str, str]) -> None:
     """Print what made a dataset's candidates."""
-    facts = {key: value for key, value in made_by.items() if key not in {"teacher", "revision"}}
+    facts = {key: value for key, value in made_by.items() if key not in {"teacher", "revision", "rules"}}
     teacher = f"teacher {made_by.get('teacher')} ({made_by.get('revision', '')[:_HASH]})"
     said = ", ".join([teacher, *(f"{key} {value}" for key, value in facts.items())])
     out.print(Text(visible(f"{dataset}: {said}"), style="dim"))
@@ -52,12 +52,15 @@ def print_query(out: Console, mined: Mined, shown: Sequence[Candidate], *, full:
         out.print(table)
 
 
-def print_candidate(out: Console, mined: Mined, candidate: Candidate, *, full: bool) -> None:
-    """Print one candidate below its query and the positive it is most like."""
+def print_candidate(
+    out: Console, mined: Mined, candidate: Candidate, *, full: bool, facts: Mapping[str, str] | None = None
+) -> None:
+    """Print one candidate below its query and the positive it is most like, and what else is said of it."""
     _heading(out, mined)
     out.print(Padding(_facts(candidate), (0, 0, 0, 2)))
     positive = nearest(candidate.text, mined.positives)
     texts = {"query": mined.text, "positive": positive.text if positive else "", "candidate": candidate.text}
+    texts |= facts or {}
     if full:
         texts["id"] = candidate.passage_id
     _fields(out, texts, full=full)

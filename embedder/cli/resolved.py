@@ -13,11 +13,11 @@ _COMMENTS = 36
 
 
 def resolved(params: Params) -> str:
-    """Write as YAML the teacher and the student that are chosen and the filter rules that apply to each dataset."""
+    """Write as YAML the teacher, the student and the judge that are chosen, and the filter rules that apply to each dataset."""
     content = {
         "teacher": {params.teacher: params.teachers[params.teacher].model_dump(mode="json")},
         "student": {params.student: params.students[params.student].model_dump(mode="json")},
-        "judge": params.judge,
+        "judge": {params.judge: params.judges[params.judge].model_dump(mode="json")},
         "filter": {name: _rules(params, name) for name in params.datasets},
     }
     yaml = YAML()

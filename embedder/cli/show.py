@@ -1,18 +1,21 @@
-"""`embedder show`: what became of a query's candidates, for a person to judge."""
+"""`embedder show`: what became of a query's candidates, and what that says of the settings, for a person to judge."""
 
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
+from embedder.cli.show_modes import LABELS, MOVES, ROWS, Asked, run
 from embedder.cli.stage import Dataset
 
-if TYPE_CHECKING:
-    from rich.console import Console
-
-    from embedder.inspection import Tables
-
-_ROWS = 20
-_MOVES = 5
+_Blame = Annotated[
+    bool,
+    typer.Option("--blame", help="Show which training rows pushed away what lost dev queries look for."),
+]
+_Label = Annotated[
+    bool,
+    typer.Option("--label", help=f"Ask you whether sampled passages are relevant: {LABELS}, or --limit."),
+]
+_Suggest = Annotated[bool, typer.Option("--suggest", help="Find the filter with the hardest negatives under --rate.")]
 
 
 def show(
@@ -24,14 +27,28 @@ def show(
     verdict: Annotated[
         str | None, typer.Option(help="Show candidates with this verdict, of the queries asked for or of all.")
     ] = None,
+    worst: Annotated[
+        int | None, typer.Option(min=1, help="Show so many kept candidates, most likely false first.")
+    ] = None,
+    blame: _Blame = False,  # noqa: FBT002 - a flag
+    label: _Label = False,  # noqa: FBT002 - a flag
+    suggest: _Suggest = False,  # noqa: FBT002 - a flag
+    rate: Annotated[
+        float, typer.Option(min=0, max=1, help="Of --suggest: the share of known positives that may be kept.")
+    ] = 0.05,
+    without: Annotated[
+        list[str] | None,
+        typer.Option(help="Show what would be kept without this rule; may be repeated.", metavar="RULE"),
+    ] = None,
     limit: Annotated[
         int | None,
         typer.Option(
             min=1,
-            help=f"The most candidates: of each query all, of a verdict {_ROWS}; of --against, queries: {_MOVES}.",
+            help=f"The most candidates: of each query all, of a verdict {ROWS}; of --against and --blame, queries: {MOVES}.",
             show_default=False,
         ),
     ] = None,
+    jaccard: Annotated[float, typer.Option(min=0.05, max=1, help="Of --blame: how similar a near copy must be.")] = 0.5,
     seed: Annotated[int, typer.Option(min=0, help="Fixes what is drawn.")] = 0,
     full: Annotated[bool, typer.Option("--full", help="Print texts and ids whole.")] = False,  # noqa: FBT002 - a flag
     against: Annotated[
@@ -44,58 +61,22 @@ def show(
     ] = None,
 ) -> None:
     """Show mined queries of DATASET: their positives, and candidates with rank, score, margin and verdict."""
-    from embedder.cli import query_view
-    from embedder.cli.terminal import console
-    from embedder.errors import EmbedderError
-    from embedder.inspection import Tables, require_verdict
-    from embedder.params.load import dataset_of, load
-
-    if query is not None and random is not None:
-        raise EmbedderError("--query and --random exclude each other; give one")
-    positive_at = dataset_of(load(), dataset).positive_at
-    wanted = None if verdict is None else require_verdict(verdict)
-    if against is not None:
-        if (query, random, verdict) != (None, None, None):
-            raise EmbedderError(
-                "--against compares all queries; of the other options it takes --limit and --full alone"
-            )
-        _show_moves(dataset, against, positive_at, limit or _MOVES, full=full)
-        return
-    out, tables = console(), Tables(dataset)
-    if wanted is not None and query is None and random is None:
-        _show_verdict(out, tables, wanted, positive_at, limit or _ROWS, seed, full=full)
-        return
-    ids = tables.sample_queries(random or 1, seed) if query is None else [tables.require(query)]
-    query_view.print_facts(out, dataset, tables.made_by())
-    for mined in tables.inspect(ids, positive_at):
-        shown = [found for found in mined.candidates if wanted in {None, found.verdict}]
-        query_view.print_query(out, mined, shown[:limit], full=full)
-
-
-def _show_moves(dataset: str, revision: str, positive_at: float, most: int, *, full: bool) -> None:
-    """Print what moved between a revision and the workspace."""
-    from embedder.cli import comparison_view
-    from embedder.cli.terminal import console
-    from embedder.comparison import snapshots
-    from embedder.comparison.compare import compare
-
-    before, after = snapshots.at(revision, dataset), snapshots.workspace(dataset)
-    found = compare(before.mined(), after.mined(), positive_at, most)
-    out = console()
-    comparison_view.print_comparison(out, before, after, found)
-    comparison_view.print_moves(out, before, after, found, full=full)
-
-
-def _show_verdict(
-    out: "Console", tables: "Tables", verdict: str, positive_at: float, most: int, seed: int, *, full: bool
-) -> None:
-    """Print candidates drawn from all that have a verdict, each below its query and positive."""
-    from embedder.cli import query_view
-
-    drawn, total = tables.sample_candidates(verdict, most, seed)
-    query_view.print_facts(out, tables.dataset, tables.made_by())
-    out.print(f"{len(drawn):,} of {total:,} candidates with verdict {verdict}, drawn with seed {seed}")
-    for mined in tables.inspect({query_id for query_id, _ in drawn}, positive_at):
-        for candidate in mined.candidates:
-            if (mined.query_id, candidate.rank) in drawn:
-                query_view.print_candidate(out, mined, candidate, full=full)
+    run(
+        Asked(
+            dataset=dataset,
+            query=query,
+            random=random,
+            verdict=verdict,
+            worst=worst,
+            blame=blame,
+            label=label,
+            suggest=suggest,
+            rate=rate,
+            without=tuple(without or ()),
+            limit=limit,
+            jaccard=jaccard,
+            seed=seed,
+            full=full,
+            against=against,
+        )
+    )

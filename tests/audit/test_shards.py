@@ -33,7 +33,9 @@ def written(folder: Path, task: str = "retrieval") -> Path:
     }
     judged = tables.judged([("q1", "a", 1.0, 9.0, 1), ("q1", "b", 1.0, 1.0, None), ("q2", "c", 1.0, 5.0, 2)])
     run = tables.run([("q1", 2, "c", 8.0), ("q1", 3, "e", 7.5), ("q2", 1, "a", 7.0), ("q2", 3, "d", 3.0)])
-    texts = Texts(tables.queries({"q1": "one?", "q2": "two?"}), tables.corpus(passages), run, judged)
+    run = run.append_column("judge_score", pa.nulls(run.num_rows, pa.float32()))
+    queries = tables.queries({"q1": "one?", "q2": "two?"})
+    texts = Texts(queries, tables.corpus(passages), run, tables.judgements(judged))
     rows = [
         Row("q1", 0, ints(0, 1), ints(), ints(0, 1)),
         Row("q1", 1, ints(0, 1), ints(), ints(0, 1)),

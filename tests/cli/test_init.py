@@ -99,7 +99,7 @@ def test_a_project_with_data_of_its_own_runs(here: Path) -> None:
     assert "Running stage" not in second.stdout
     seen = {line[3:] for line in run(here, "git", "status", "--short").stdout.splitlines()}
     known = {".dvc/", ".dvc/.gitignore", ".dvc/config", ".dvcignore", ".gitignore", "requirements.lock", "sources/"}
-    assert seen - known == {"dvc.lock", "dvc.yaml", "params.yaml"}
+    assert seen - known == {"dvc.lock", "dvc.yaml", "labels/", "params.yaml"}
 
 
 def test_without_a_path_the_documentation_of_packages_is_read(here: Path) -> None:
