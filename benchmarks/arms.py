@@ -63,6 +63,18 @@ def measured() -> Iterator[Result]:
     found["peak_mb"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / _MAXRSS_IN_MB
 
 
+def process(command: Sequence[str], folder: Path) -> tuple[float, float, str]:
+    """Run a command in `folder`; return its seconds, its peak memory in MB, and what it printed."""
+    start = time.perf_counter()
+    with subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, text=True) as running:  # noqa: S603 - our own
+        printed = running.stdout.read() if running.stdout else ""
+        _, status, used = os.wait4(running.pid, 0)
+        running.returncode = os.waitstatus_to_exitcode(status)
+    if running.returncode:
+        raise SystemExit(f"{' '.join(command)[:200]}: ended with {running.returncode}")
+    return time.perf_counter() - start, used.ru_maxrss / _MAXRSS_IN_MB, printed
+
+
 def once(arms: Mapping[str, Arm], name: str, asked: Namespace, **more: object) -> Result:
     """Measure one arm in a process of its own.
 

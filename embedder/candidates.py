@@ -1,24 +1,225 @@
-"""From a run to candidates with verdicts: what the rules need to know of each row, in arrays."""
+"""From a run to candidates with verdicts, block by block: what the rules need to know of each row, in arrays."""
 
-from collections.abc import Mapping
-from dataclasses import asdict
-from typing import Any
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from embedder import languages, schemas
-from embedder.filters import BIT, KEEP, VERDICTS, Candidates, refusals, verdicts
-from embedder.leak import WINDOWS, known_false_negatives
-from embedder.near_copies import are_similar, shingle
+from embedder import languages, row_groups, schemas
+from embedder.filters import SETTINGS, VERDICTS, Candidates, refusals, verdicts
+from embedder.judged import Judged, index, positives_above
+from embedder.near_copies import Shingles, are_similar, shingle
 from embedder.params.models import Dataset, Filter
 from embedder.texts import normalise, passage_text
 
 Ints = NDArray[np.int64]
-Floats = NDArray[np.float64]
-Grades = NDArray[np.float32]
+Bools = NDArray[np.bool_]
+
+BLOCK_ROWS = 2**17
+
+OFF_FOR_LABELS = (
+    "min_rank",
+    "max_rank",
+    "max_score",
+    "min_score",
+    "max_score_percentile",
+    "min_score_percentile",
+    "absolute_margin",
+    "relative_margin",
+    "percentile_margin",
+    "near_copy_jaccard",
+    "near_copy_cosine",
+)
+
+
+@dataclass(frozen=True)
+class Positives:
+    """The positives of a block's queries, each as the candidate that it would be, had nobody judged it.
+
+    Attributes:
+        query: [n] ascending indices into the mined queries.
+        passage: [n] indices into the corpus.
+        rank: [n] in the run; 0 beyond its depth.
+        score: [n] NaN where the teacher gave none.
+        refused_by: [n] the bits of the rules that refuse it whatever the window, the scores and the margins are.
+    """
+
+    query: Ints
+    passage: Ints
+    rank: Ints
+    score: NDArray[np.float64]
+    refused_by: NDArray[np.int32]
+
+
+@dataclass(frozen=True)
+class Block:
+    """Some whole queries of a run, one entry a row, in order.
+
+    Attributes:
+        query: [rows] ascending indices into the mined queries.
+        passage: [rows] indices into the corpus.
+        candidates: what the rules ask.
+        refused_by: [rows] what they say.
+        positives: of the same queries, those included of which nothing was retrieved.
+        table: the rows as table `candidates`.
+    """
+
+    query: Ints
+    passage: Ints
+    candidates: Candidates
+    refused_by: NDArray[np.int32]
+    positives: Positives
+    table: pa.Table
+
+
+class Filtering:
+    """A dataset's texts and judgements, looked up once; the blocks of its run pass through one at a time.
+
+    Args:
+        queries: table `queries`; only texts are read.
+        corpus: table `corpus`.
+        judged: table `judged` of the run.
+        held_out: ids of the passages that are positives of dev queries.
+        entry: the dataset's entry; label tasks have neither window nor margins nor near copies.
+        rules: the rules that apply to it.
+        cosines: table `cosines` of the run, where mine wrote it.
+
+    Attributes:
+        query_ids: the mined queries, sorted.
+        passage_ids: of the corpus, sorted.
+        query_texts: of the mined queries.
+        judged: their judgements.
+        shingles: of the corpus; None of labels.
+        rules: those that apply, without what label tasks don't have.
+    """
+
+    def __init__(
+        self,
+        queries: pa.Table,
+        corpus: pa.Table,
+        judged: pa.Table,
+        held_out: pa.Array,
+        entry: Dataset,
+        rules: Filter,
+        cosines: Path | None = None,
+    ) -> None:
+        self.rules = rules.model_copy(update=dict.fromkeys(OFF_FOR_LABELS)) if entry.labelled else rules
+        self._entry, self._cosines = entry, cosines
+        self.query_ids = pc.unique(judged["query_id"])
+        self.passage_ids = corpus["passage_id"].combine_chunks()
+        self.judged = Judged(judged, self.query_ids, self.passage_ids, entry.positive_at)
+        self.query_texts: list[str] = queries["text"].take(pc.index_in(self.query_ids, queries["query_id"])).to_pylist()
+        columns = corpus.select(["title", "text"]).to_pydict().values()
+        texts = [passage_text(*row) for row in zip(*columns, strict=True)]
+        self._says = _numbered(self.query_texts, texts)
+        self._held_out = np.asarray(pc.is_in(self.passage_ids, held_out).to_numpy(zero_copy_only=False))
+        self.shingles: Shingles | None = None
+        if not entry.labelled:
+            self.shingles = shingle(texts, languages.of(entry.language).unit, rules.near_copy_size)
+
+    def blocks(self, run: Iterable[pa.RecordBatch], rows: int = BLOCK_ROWS) -> Iterator[Block]:
+        """Yield the run's queries with their verdicts, about `rows` rows at a time; no query is cut in two."""
+        first = 0
+        for table in row_groups.whole_queries(run, rows):
+            query = index(table["query_id"], self.query_ids)
+            last = int(query[-1]) + 1
+            yield self._block(table, query, first, last)
+            first = last
+        if first < len(self.query_ids):
+            yield self._block(schemas.RUN.schema.empty_table(), np.empty(0, np.int64), first, len(self.query_ids))
+
+    def _block(self, run: pa.Table, query: Ints, first: int, last: int) -> Block:
+        passage = index(run["passage_id"], self.passage_ids)
+        candidates = self._candidates(run, query, passage)
+        refused_by = refusals(candidates, self.rules)
+        relevance = self.judged.relevance(query, passage)
+        lowest = candidates.positive_score
+        columns = {
+            **{name: run[name] for name in schemas.RUN.schema.names},
+            "relevance": pa.array(relevance, pa.float32(), mask=np.isnan(relevance)),
+            "positive_score": pa.array(lowest, pa.float32(), mask=np.isnan(lowest)),
+            "margin": pa.array(candidates.margin, pa.float32(), mask=np.isnan(lowest)),
+            "verdict": pa.array(VERDICTS).take(pa.array(verdicts(refused_by))),
+            "refused_by": pa.array(refused_by, pa.int32()),
+        }
+        positives = self._positives(first, last)
+        return Block(query, passage, candidates, refused_by, positives, schemas.conform(schemas.CANDIDATES, columns))
+
+    def _candidates(self, run: pa.Table, query: Ints, passage: Ints) -> Candidates:
+        relevance = self.judged.relevance(query, passage)
+        is_positive = relevance >= np.float32(self._entry.positive_at)
+        return Candidates(
+            rank=run["rank"].to_numpy().astype(np.int64),
+            score=run["score"].to_numpy().astype(np.float64),
+            positive_score=self.judged.lowest[query],
+            highest_score=self.judged.highest[query],
+            positives_above=positives_above(query, is_positive),
+            is_positive=is_positive,
+            is_negative=at_most(relevance, self._entry.negative_at),
+            same_text=self._says[0][query] == self._says[1][passage],
+            held_out=self._held_out[passage],
+            near_copy=self._near_copies(query, passage, ~is_positive) | self._close(run, query, is_positive),
+            scale=self.judged.scale,
+        )
+
+    def _positives(self, first: int, last: int) -> Positives:
+        """Return the positives of the queries from `first` to before `last`, without themselves."""
+        rows = self.judged.positives_of(first, last)
+        query, passage = self.judged.query[rows], self.judged.passage[rows]
+        nothing = np.zeros(len(rows))
+        no = nothing.astype(bool)
+        alone = Candidates(
+            *(nothing.astype(np.int64), nothing, nothing, nothing, nothing.astype(np.int64), no, no),
+            same_text=self._says[0][query] == self._says[1][passage],
+            held_out=self._held_out[passage],
+            near_copy=self._near_copies(query, passage, ~no),
+            scale=self.judged.scale,
+        )
+        fixed = [name for name in _FIXED if name != "is_positive"]
+        score = self.judged.score[rows]
+        return Positives(
+            query,
+            passage,
+            self.judged.rank[rows],
+            np.where(np.isneginf(score), np.nan, score),
+            refusals(alone, self.rules, fixed),
+        )
+
+    def _near_copies(self, query: Ints, passage: Ints, asked: Bools) -> Bools:
+        """Say which of the rows asked for are near copies of any positive of their query, other than themselves."""
+        out = np.zeros(len(query), dtype=bool)
+        if self.shingles is None or self.rules.near_copy_jaccard is None:
+            return out
+        row, other = self.judged.beside_positives(query, np.flatnonzero(asked))
+        apart = passage[row] != other
+        row, other = row[apart], other[apart]
+        out[row[are_similar(self.shingles, passage[row], other, self.rules.near_copy_jaccard)]] = True
+        return out
+
+    def _close(self, run: pa.Table, query: Ints, is_positive: Bools) -> Bools:
+        """Say which rows a dense teacher has as close to a positive as `near_copy_cosine`."""
+        least = self.rules.near_copy_cosine
+        if least is None or self._cosines is None or not len(query):
+            return np.zeros(len(query), dtype=bool)
+        names = (pc.field("query_id") >= run["query_id"][0], pc.field("query_id") <= run["query_id"][-1])
+        close = pc.field("cosine") >= pa.scalar(least, pa.float32())
+        found = pq.read_table(self._cosines, columns=["query_id", "passage_id"], filters=names[0] & names[1] & close)
+        width = len(self.passage_ids)
+        pairs = index(found["query_id"], self.query_ids) * width + index(found["passage_id"], self.passage_ids)
+        return np.isin(query * width + index(run["passage_id"], self.passage_ids), pairs) & ~is_positive
+
+
+_FIXED = [name for name in VERDICTS[:-1] if name not in SETTINGS]
+
+
+def made_by(run: pa.Schema, rules: Filter) -> dict[str, str]:
+    """Return what table `candidates` says of itself: what the run does, the window, and all rules as JSON."""
+    return schemas.metadata(run.empty_table()) | {"window": _window(rules), "rules": rules.model_dump_json()}
 
 
 def judge_candidates(
@@ -29,209 +230,31 @@ def judge_candidates(
     held_out: pa.Array,
     entry: Dataset,
     rules: Filter,
+    rows: int = BLOCK_ROWS,
 ) -> pa.Table:
-    """Give every row of a run its verdict.
-
-    Args:
-        run: table `run`, sorted by query_id and rank.
-        judged: table `judged` of the same run.
-        queries: table `queries`; only texts are read.
-        corpus: table `corpus`.
-        held_out: ids of the passages that are positives of dev queries.
-        entry: the dataset's entry; label tasks have neither window nor margins nor near copies.
-        rules: the rules that apply to it.
-
-    Returns:
-        The table `candidates`, with the run's metadata and the window.
-    """
-    if entry.labelled:
-        rules = rules.model_copy(update=dict.fromkeys(OFF_FOR_LABELS))
-    query, passage = _index(run, queries, "query_id"), _index(run, corpus, "passage_id")
-    pairs = _Judged(judged, queries, corpus)
-    relevance = pairs.relevance(query, passage, corpus.num_rows)
-    is_positive = relevance >= entry.positive_at
-    lowest = pairs.lowest_positive(entry.positive_at, queries.num_rows)[query]
-    texts = [passage_text(*row) for row in zip(corpus["title"].to_pylist(), corpus["text"].to_pylist(), strict=True)]
-    candidates = Candidates(
-        rank=run["rank"].to_numpy().astype(np.int64),
-        score=run["score"].to_numpy().astype(np.float64),
-        positive_score=lowest,
-        positives_above=_above(query, is_positive),
-        is_positive=is_positive,
-        is_negative=_at_most(relevance, entry.negative_at),
-        same_text=_same_text(query, passage, queries["text"].to_pylist(), texts),
-        held_out=np.asarray(pc.is_in(run["passage_id"], held_out).to_numpy()),
-        near_copy=_near_copies(query, passage, is_positive, pairs.positives(entry.positive_at), texts, entry, rules),
-    )
-    refused_by = refusals(candidates, rules)
-    columns = {
-        **{name: run[name] for name in schemas.RUN.schema.names},
-        "relevance": pa.array(relevance, pa.float32(), mask=np.isnan(relevance)),
-        "positive_score": pa.array(lowest, pa.float32(), mask=np.isnan(lowest)),
-        "margin": pa.array(candidates.margin, pa.float32(), mask=np.isnan(lowest)),
-        "verdict": pa.array(VERDICTS).take(pa.array(verdicts(refused_by))),
-        "refused_by": pa.array(refused_by, pa.int32()),
-    }
-    return schemas.build(schemas.CANDIDATES, columns, schemas.metadata(run) | {"window": _window(rules)})
+    """Give every row of a run that is held in memory its verdict, as `Filtering` does; return table `candidates`."""
+    filtering = Filtering(queries, corpus, judged, held_out, entry, rules)
+    found = [block.table for block in filtering.blocks(run.to_batches(), rows)]
+    table = pa.concat_tables([schemas.CANDIDATES.schema.empty_table(), *found])
+    return schemas.build(schemas.CANDIDATES, table, made_by(run.schema, filtering.rules))
 
 
-OFF_FOR_LABELS = (
-    "min_rank",
-    "max_rank",
-    "max_score",
-    "min_score",
-    "absolute_margin",
-    "relative_margin",
-    "near_copy_jaccard",
-)
-
-
-class _Judged:
-    """The judged pairs of a run as indices into queries and corpus."""
-
-    def __init__(self, judged: pa.Table, queries: pa.Table, corpus: pa.Table) -> None:
-        self.query = _index(judged, queries, "query_id")
-        self.passage = _index(judged, corpus, "passage_id")
-        # float32 as it is stored, so that a bound of 0.7 and a grade of 0.7 compare as equal.
-        self.grade = judged["relevance"].to_numpy()
-        # A score that nobody knows may be the lowest of all.
-        self.score = pc.fill_null(judged["score"], -np.inf).to_numpy().astype(np.float64)
-
-    def relevance(self, query: Ints, passage: Ints, corpus: int) -> Grades:
-        """Return the relevance of each (query, passage), NaN where nobody judged it."""
-        keys, wanted = self.query * corpus + self.passage, query * corpus + passage
-        order = np.argsort(keys)
-        at = np.minimum(np.searchsorted(keys[order], wanted), max(len(keys) - 1, 0))
-        found = keys[order][at] == wanted if len(keys) else np.zeros(len(wanted), dtype=bool)
-        return np.where(found, self.grade[order][at] if len(keys) else np.nan, np.nan)
-
-    def lowest_positive(self, positive_at: float, queries: int) -> Floats:
-        """Return for each query the lowest score of its positives, NaN without any or where one has none."""
-        lowest = np.full(queries, np.inf)
-        chosen = self.grade >= positive_at
-        np.minimum.at(lowest, self.query[chosen], self.score[chosen])
-        return np.where(np.isinf(lowest), np.nan, lowest)
-
-    def positives(self, positive_at: float) -> tuple[Ints, Ints]:
-        """Return the queries and passages of the positives, sorted by query."""
-        chosen = self.grade >= positive_at
-        order = np.argsort(self.query[chosen], kind="stable")
-        return self.query[chosen][order], self.passage[chosen][order]
-
-
-def _index(rows: pa.Table, table: pa.Table, key: str) -> Ints:
-    found = pc.index_in(rows[key], table[key].combine_chunks())
-    return np.asarray(found.to_numpy(), dtype=np.int64)
-
-
-def _above(query: Ints, is_positive: NDArray[np.bool_]) -> Ints:
-    """Count the positives above each row; rows of a query are consecutive and ranks ascend."""
-    before: Ints = np.cumsum(is_positive) - is_positive
-    starts = np.flatnonzero(np.diff(query, prepend=-1))
-    counts = np.diff(np.append(starts, len(query)))
-    return (before - np.repeat(before[starts], counts)).astype(np.int64)
-
-
-def _at_most(relevance: Grades, bound: float | None) -> NDArray[np.bool_]:
-    return np.zeros(len(relevance), dtype=bool) if bound is None else relevance <= bound
-
-
-def _same_text(query: Ints, passage: Ints, query_texts: list[str], texts: list[str]) -> NDArray[np.bool_]:
+def _numbered(queries: list[str], passages: list[str]) -> tuple[Ints, Ints]:
+    """Number the texts so that equal ones, once normalised, have one number."""
     numbers: dict[str, int] = {}
-    of_queries = np.array([numbers.setdefault(normalise(text), len(numbers)) for text in query_texts], dtype=np.int64)
-    of_passages = np.array([numbers.setdefault(normalise(text), len(numbers)) for text in texts], dtype=np.int64)
-    return np.asarray(of_queries[query] == of_passages[passage])
+    both = [
+        np.array([numbers.setdefault(normalise(text), len(numbers)) for text in texts], dtype=np.int64)
+        for texts in (queries, passages)
+    ]
+    return both[0], both[1]
 
 
-def _near_copies(
-    query: Ints,
-    passage: Ints,
-    is_positive: NDArray[np.bool_],
-    positives: tuple[Ints, Ints],
-    texts: list[str],
-    entry: Dataset,
-    rules: Filter,
-) -> NDArray[np.bool_]:
-    """Say which rows are near copies of any positive of their query; positives themselves are not asked."""
-    out = np.zeros(len(query), dtype=bool)
-    if rules.near_copy_jaccard is None:
-        return out
-    rows = np.flatnonzero(~is_positive)
-    first = np.searchsorted(positives[0], query[rows], "left")
-    counts = np.searchsorted(positives[0], query[rows], "right") - first
-    row = np.repeat(rows, counts)
-    within = np.arange(len(row)) - np.repeat(np.cumsum(counts) - counts, counts)
-    other = positives[1][np.repeat(first, counts) + within]
-    shingles = shingle(texts, languages.of(entry.language).unit, rules.near_copy_size)
-    out[row[are_similar(shingles, passage[row], other, rules.near_copy_jaccard)]] = True
-    return out
+def at_most(relevance: NDArray[np.float32], bound: float | None) -> Bools:
+    """Say which grades are known and no higher than `bound`; None: none is."""
+    return np.zeros(len(relevance), dtype=bool) if bound is None else relevance <= np.float32(bound)
 
 
 def _window(rules: Filter) -> str:
     if rules.min_rank is None and rules.max_rank is None:
         return "none"
     return f"{rules.min_rank or 1}-{rules.max_rank or ''} {rules.counted}"
-
-
-def verdict_counts(candidates: pa.Table) -> Mapping[str, int]:
-    """Count the rows per verdict, in the order of the rules, zeros included."""
-    counts = {row["values"]: row["counts"] for row in pc.value_counts(candidates["verdict"]).to_pylist()}
-    return {verdict: counts.get(verdict, 0) for verdict in VERDICTS}
-
-
-def filter_report(candidates: pa.Table, judged: pa.Table, entry: Dataset, rules: Filter) -> dict[str, Any]:
-    """Count what the rules did or could not do, per verdict and rule, and what each window would have let through."""
-    refused_by = candidates["refused_by"].to_numpy()
-    kept = candidates.filter(pc.equal(candidates["verdict"], KEEP))
-    # Of all mined queries, also those for which nothing was retrieved.
-    query_ids = pc.unique(judged["query_id"])
-    per_query = np.bincount(
-        pc.index_in(kept["query_id"], query_ids).to_numpy().astype(np.int64), minlength=len(query_ids)
-    )
-    relevant = schemas.positives(judged, entry.positive_at)
-    windows = known_false_negatives(
-        np.asarray(pc.index_in(relevant["query_id"], query_ids).to_numpy(), dtype=np.int64),
-        np.asarray(pc.fill_null(relevant["rank"], 0).to_numpy(), dtype=np.int64),
-        _run_lengths(candidates, query_ids),
-        () if entry.labelled else WINDOWS,
-    )
-    return {
-        **schemas.metadata(candidates),
-        "candidates": candidates.num_rows,
-        "verdicts": verdict_counts(candidates),
-        "refused_by": {name: int(np.count_nonzero(refused_by & bit)) for name, bit in BIT.items()},
-        "margin_unknown": _margin_unknown(candidates, entry, rules),
-        "queries": len(query_ids),
-        "queries_without_negatives": int(np.count_nonzero(per_query == 0)),
-        "kept_per_query": quantiles(per_query),
-        "scores_kept": quantiles(kept["score"].to_numpy()),
-        "scores_positive": quantiles(pc.drop_null(relevant["score"]).to_numpy()),
-        "known_false_negatives": [asdict(window) for window in windows],
-    }
-
-
-def _margin_unknown(candidates: pa.Table, entry: Dataset, rules: Filter) -> int:
-    """Count the rows that a margin would have been asked of, had their query's positives all had scores."""
-    if entry.labelled or (rules.absolute_margin is None and rules.relative_margin is None):
-        return 0
-    relevance = candidates["relevance"].to_numpy()
-    exempt = (relevance >= entry.positive_at) | _at_most(relevance, entry.negative_at)
-    return int(np.count_nonzero(candidates["margin"].is_null().to_numpy() & ~exempt))
-
-
-def _run_lengths(candidates: pa.Table, query_ids: pa.Array) -> Ints:
-    """Count the rows of each query up to the run's depth: judged passages that lie deeper leave gaps in the ranks."""
-    query = np.asarray(pc.index_in(candidates["query_id"], query_ids).to_numpy(), dtype=np.int64)
-    starts = np.flatnonzero(np.diff(query, prepend=-1))
-    place = np.arange(len(query)) - np.repeat(starts, np.diff(np.append(starts, len(query)))) + 1
-    return np.bincount(query[candidates["rank"].to_numpy() == place], minlength=len(query_ids))
-
-
-def quantiles(values: NDArray[Any]) -> dict[str, float] | None:
-    """Return minimum, quartiles and maximum, or None of nothing."""
-    if not len(values):
-        return None
-    names = ("min", "q25", "median", "q75", "max")
-    return {
-        name: round(float(q), 6) for name, q in zip(names, np.quantile(values, [0, 0.25, 0.5, 0.75, 1]), strict=True)
-    }

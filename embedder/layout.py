@@ -9,6 +9,7 @@ DATA = Path("data")
 CACHE = DATA / "cache"
 VECTORS = CACHE / "vectors"
 MODELS = Path("models")
+LABELS = Path("labels")
 
 # In an order in which each finds what it reads.
 STAGES = ("ingest", "base", "mine", "filter", "judge", "materialize", "finetune", "evaluate", "report")
@@ -35,6 +36,11 @@ def folder(stage: str, dataset: str | None = None) -> Path:
 def table(stage: str, dataset: str, name: str) -> Path:
     """The Parquet file of one table: `data/mine/faq/run.parquet`."""
     return folder(stage, dataset) / f"{name}.parquet"
+
+
+def labels(dataset: str) -> Path:
+    """The verdicts of people on a dataset's pairs: a source, kept in git: `labels/faq.csv`."""
+    return LABELS / f"{dataset}.csv"
 
 
 def report(stage: str, dataset: str | None = None) -> Path:

@@ -49,7 +49,7 @@ class Scored:
 
     def of(self, passages: Ints) -> NDArray[np.float32]:
         """Return the scores of any passages of the corpus."""
-        at, stored = self._at(passages)
+        at, stored = _find(passages, self.passages)
         scores = np.full(len(passages), self.floor, dtype=np.float32)
         scores[stored] = self.scores[at]
         return scores
@@ -58,14 +58,16 @@ class Scored:
         """Return the ranks of passages among all of the corpus, best score first, ties by passage_id; 0 for unknown."""
         if self.ranks is None:
             return np.array([self._rank_of(passage) for passage in passages.tolist()], dtype=np.int64)
-        at, stored = self._at(passages)
+        at, stored = _find(passages, self.passages)
         ranks = np.zeros(len(passages), dtype=np.int64)
         ranks[stored] = self.ranks[at]
         return ranks
 
     def places(self, passages: Ints) -> dict[str, Places]:
         """Return where each member of a fusion has `passages`, which are stored."""
-        at, _ = self._at(passages)
+        if not self.members:
+            return {}
+        at, _ = _find(passages, self.passages)
         return {name: Places(one.ranks[at], one.scores[at]) for name, one in self.members.items()}
 
     def best(self, most: int) -> tuple[Ints, Ints]:
@@ -86,13 +88,6 @@ class Scored:
             return self
         passages = np.arange(self.corpus)
         return Scored(passages, self.of(passages), np.float32(-np.inf), self.corpus)
-
-    def _at(self, passages: Ints) -> tuple[Ints, NDArray[np.bool_]]:
-        """Return where those of `passages` are that are stored, and which they are."""
-        at = np.searchsorted(self.passages, passages)
-        stored = at < len(self.passages)
-        stored[stored] = self.passages[at[stored]] == passages[stored]
-        return at[stored], stored
 
     def _rank_of(self, passage: int) -> int:
         score = self.of(np.array([passage]))[0]
@@ -140,12 +135,14 @@ def rank(scored: Scored, judged: Judgements, positive_at: float, depth: int, alw
     if always == "everything":
         scored, depth = scored.everything(), scored.corpus
     best, best_ranks = scored.best(depth + len(positives))
-    others = ~np.isin(best, positives)
+    others = ~_find(best, positives)[1]
     within = np.cumsum(others) - others < depth
     passages, ranks = best[within], best_ranks[within]
-    at = dict(zip(passages.tolist(), ranks.tolist(), strict=True))
     judged_scores = scored.of(judged.passages)
-    judged_ranks = np.array([at.get(passage, 0) for passage in judged.passages.tolist()], dtype=np.int64)
+    order = np.argsort(passages)
+    at, known = _find(judged.passages, passages[order])
+    judged_ranks = np.zeros(len(judged.passages), np.int64)
+    judged_ranks[known] = ranks[order[at]]
     if always == "judged":
         deeper = judged.passages[(judged_ranks == 0) & ~np.isneginf(judged_scores)]
         deep_ranks = scored.ranks_of(deeper)
@@ -166,3 +163,11 @@ def scored_queries(block: Block, corpus: int) -> list[Scored]:
         passages = block.passages[part].astype(np.int64)
         out.append(Scored(passages, block.scores[part], floor, corpus, ranks, members))
     return out
+
+
+def _find(wanted: Ints, among: Ints) -> tuple[Ints, NDArray[np.bool_]]:
+    """Return where those of `wanted` stand that are in the ascending `among`, and which they are."""
+    at = among.searchsorted(wanted)
+    there = at < len(among)
+    there[there] = among[at[there]] == wanted[there]
+    return at[there], there

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from embedder import schemas
@@ -62,3 +63,18 @@ def read(path: Path, table: schemas.Table, columns: Sequence[str]) -> Iterator[p
         raise TableError(f"{path}: no such table; run the stage that writes it (dvc repro)") from error
     except (pa.ArrowInvalid, OSError) as error:
         raise TableError(f"{path}: not a readable Parquet file ({error}); delete it and run its stage again") from error
+
+
+def whole_queries(batches: Iterable[pa.RecordBatch], rows: int) -> Iterator[pa.Table]:
+    """Put batches that are sorted by query together, to tables of about `rows` rows that end with a query."""
+    waiting: list[pa.RecordBatch] = []
+    for batch in batches:
+        waiting.append(batch)
+        if sum(map(len, waiting)) >= rows:
+            table = pa.Table.from_batches(waiting)
+            cut = pc.index(table["query_id"], table["query_id"][-1]).as_py()
+            if cut:
+                yield table.slice(0, cut)
+                waiting = table.slice(cut).to_batches()
+    if sum(map(len, waiting)):
+        yield pa.Table.from_batches(waiting)

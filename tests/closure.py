@@ -8,7 +8,7 @@ ROOT = Path(__file__).resolve().parents[1]
 # They check, print and report; a change of theirs changes no byte of an output.
 _NEUTRAL = ("embedder/params", "embedder/errors.py", "embedder/report", "embedder/cli", "embedder/progress.py")
 # Their modules are imported by name, which an import scan does not see.
-_REGISTRIES = ("embedder/loaders", "embedder/teachers", "embedder/students")
+_REGISTRIES = ("embedder/loaders", "embedder/teachers", "embedder/students", "embedder/judges")
 
 
 def code_deps(stage: str) -> set[str]:

@@ -71,6 +71,7 @@ def make_project(folder: Path, params: Mapping[str, Any]) -> Path:
         shutil.copy(ROOT / ".dvc" / name, folder / ".dvc" / name)
     (folder / "data").mkdir()
     shutil.copy(ROOT / "data" / ".gitignore", folder / "data" / ".gitignore")
+    shutil.copytree(ROOT / "labels", folder / "labels")
     (folder / "requirements.lock").write_text(f"{PACKAGE}==1.0\n")
     make_package(folder / "site")
     write_params(folder, params)
@@ -161,22 +162,37 @@ def tiny_params() -> dict[str, Any]:
             "unused": {"kind": "bm25", **bm25, "k1": 0.9},
         },
         "ingest": {"max_characters": 10000, "max_reject_share": 0.5},
-        "mine": {"depth": 12},
+        "mine": {"depth": 12, "cosines": False},
         "filter": {
             "min_rank": 2,
             "max_rank": 10,
             "counted": "without_positives",
             "max_score": None,
             "min_score": None,
+            "max_score_percentile": None,
+            "min_score_percentile": None,
             "absolute_margin": None,
             "relative_margin": None,
+            "percentile_margin": None,
+            "reference": "lowest",
             "near_copy_jaccard": 0.8,
             "near_copy_size": 5,
+            "near_copy_cosine": None,
         },
+        "leak": {
+            "draws": 2,
+            "sample": 20,
+            "controls": 10,
+            "bootstrap_samples": 100,
+            "confidence": 0.95,
+            "seed": 1,
+        },
+        "judges": {"none": {"kind": "none"}},
         "materialize": {
             "num_negatives": 4,
             "min_negatives": 1,
             "sampling": "random",
+            "max_reuse": None,
             "positives_per_query": 2,
             "on_shortage": "drop",
             "max_dropped_share": 0.9,

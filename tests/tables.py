@@ -18,15 +18,21 @@ _FILTER: dict[str, Any] = {
     "counted": "without_positives",
     "max_score": None,
     "min_score": None,
+    "max_score_percentile": None,
+    "min_score_percentile": None,
     "absolute_margin": None,
     "relative_margin": None,
+    "percentile_margin": None,
+    "reference": "lowest",
     "near_copy_jaccard": None,
     "near_copy_size": 2,
+    "near_copy_cosine": None,
 }
 _MATERIALIZE: dict[str, Any] = {
     "num_negatives": 4,
     "min_negatives": 1,
     "sampling": "top",
+    "max_reuse": None,
     "positives_per_query": 4,
     "on_shortage": "drop",
     "max_dropped_share": 1.0,
@@ -98,6 +104,20 @@ def run(rows: Iterable[tuple[str, int, str, float]]) -> pa.Table:
 def judged(rows: Iterable[tuple[str, str, float, float | None, int | None]]) -> pa.Table:
     """Return the table `judged` of (query_id, passage_id, relevance, score, rank)."""
     return schemas.build(schemas.JUDGED, _columns(schemas.JUDGED, list(rows)), MADE_BY)
+
+
+def judgements(
+    judged: pa.Table, relabelled: Iterable[tuple[str, str]] = (), scores: Mapping[tuple[str, str], float] | None = None
+) -> pa.Table:
+    """Return the table `judged` as the judge stage hands it on: pairs it relabelled, and its scores by pair."""
+    pairs = list(zip(*judged.select(["query_id", "passage_id"]).to_pydict().values(), strict=True))
+    made, known = set(relabelled), scores or {}
+    columns = {name: judged[name] for name in judged.column_names}
+    columns |= {
+        "judge_score": pa.array([known.get(pair) for pair in pairs], pa.float32()),
+        "relabelled": pa.array([pair in made for pair in pairs], pa.bool_()),
+    }
+    return schemas.build(schemas.JUDGEMENTS, columns, schemas.metadata(judged))
 
 
 def passed_on(candidates: pa.Table) -> pa.Table:

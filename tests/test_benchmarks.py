@@ -68,6 +68,14 @@ def test_a_script_prints_its_tables(script: str, rows: list[int], said: str) -> 
     assert [len(table) - 1 for table in _tables(printed)] == rows
 
 
+def test_the_filter_is_measured_at_two_sizes() -> None:
+    """The filter's table has a row a size, and neither loaded torch."""
+    printed = _printed("filter", "--rows=2560 --fewer=1280 --passages=300 --rounds=1")
+    ((_, *rows),) = _tables(printed)
+    assert [(row[0], row[-1]) for row in rows] == [("1,280", "no torch"), ("2,560", "no torch")]
+    assert "Peak memory at 2,560 rows over that at 1,280" in printed
+
+
 def test_what_fails_says_which_arm() -> None:
     """A script whose arm fails ends with the arm's name and error, not with half a table."""
     command = [sys.executable, str(BENCHMARKS / "bm25.py"), "--passages=0", "--queries=4", "--rounds=1"]

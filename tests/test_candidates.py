@@ -1,14 +1,17 @@
 """Tests of embedder.candidates: from tables to verdicts, against rules written out for one row at a time."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
+import numpy as np
 import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from embedder import schemas
-from embedder.candidates import judge_candidates, verdict_counts
+from embedder.candidates import judge_candidates
+from embedder.filter_report import verdict_counts
 from embedder.filters import BIT, VERDICTS
 from embedder.params.models import Dataset, Filter
 from embedder.texts import normalise
@@ -29,6 +32,17 @@ class Case:
         """All passages, best first."""
         return sorted(self.passage_texts, key=lambda p: (-self.scores[query, p], p))
 
+    def tables(self) -> tuple[pa.Table, pa.Table, pa.Table, pa.Table]:
+        """The tables run, judged, queries and corpus."""
+        ranks = {(q, p): rank for q in self.query_texts for rank, p in enumerate(self.ranking(q), 1)}
+        judged = [pair for pair in self.grades if pair[0] in self.query_texts]
+        return (
+            tables.run((q, rank, p, self.scores[q, p]) for (q, p), rank in ranks.items()),
+            tables.judged((*pair, self.grades[pair], self.scores[pair], ranks[pair]) for pair in judged),
+            tables.queries(self.query_texts),
+            tables.corpus(self.passage_texts),
+        )
+
     def lowest_positive(self, query: str, positive_at: float) -> float:
         """The lowest score of the query's positives."""
         return min(
@@ -36,22 +50,10 @@ class Case:
         )
 
 
-def filtered(case: Case, rules: Filter, entry: Dataset | None = None) -> pa.Table:
-    """Return the candidates of a run that holds the whole corpus for every query."""
-    ranks = {(q, p): rank for q in case.query_texts for rank, p in enumerate(case.ranking(q), 1)}
-    return judge_candidates(
-        tables.run((q, rank, p, case.scores[q, p]) for (q, p), rank in ranks.items()),
-        tables.judged(
-            (*pair, grade, case.scores[pair], ranks[pair])
-            for pair, grade in case.grades.items()
-            if pair[0] in case.query_texts
-        ),
-        tables.queries(case.query_texts),
-        tables.corpus(case.passage_texts),
-        pa.array(case.held_out, pa.string()),
-        entry or tables.entry(),
-        rules,
-    )
+def filtered(case: Case, rules: Filter, entry: Dataset | None = None, rows: int = 5) -> pa.Table:
+    """Return the candidates of a run that holds the whole corpus for every query, in blocks of about `rows` rows."""
+    nobody = pa.array(case.held_out, pa.string())
+    return judge_candidates(*case.tables(), nobody, entry or tables.entry(), rules, rows)
 
 
 def _shingles(text: str, size: int) -> set[tuple[str, ...]]:
@@ -76,6 +78,12 @@ def _refused(case: Case, query: str, passage: str, rules: Filter, entry: Dataset
     rank = ranking.index(passage) + 1
     if rules.counted == "without_positives":
         rank -= sum(p in positives for p in ranking[: rank - 1])
+    scale = sorted(
+        case.scores[pair] for pair, g in case.grades.items() if g >= entry.positive_at and pair[0] in case.query_texts
+    )
+    most = _stricter(min, rules.max_score, rules.max_score_percentile, scale)
+    least = _stricter(max, rules.min_score, rules.min_score_percentile, scale)
+    reference = max(case.scores[query, p] for p in positives) if rules.reference == "own" else lowest
     refused = {
         "is_positive": passage in positives,
         "same_text_as_query": normalise(text) == normalise(case.query_texts[query]),
@@ -87,12 +95,29 @@ def _refused(case: Case, query: str, passage: str, rules: Filter, entry: Dataset
         refused |= {
             "before_rank_window": rules.min_rank is not None and rank < rules.min_rank,
             "after_rank_window": rules.max_rank is not None and rank > rules.max_rank,
-            "score_too_high": rules.max_score is not None and score > rules.max_score,
-            "score_too_low": rules.min_score is not None and score < rules.min_score,
-            "margin_too_small": (rules.absolute_margin is not None and score > lowest - rules.absolute_margin)
-            or (rules.relative_margin is not None and score > lowest - abs(lowest) * rules.relative_margin),
+            "score_too_high": most is not None and score > most,
+            "score_too_low": least is not None and score < least,
+            "margin_too_small": (rules.absolute_margin is not None and score > reference - rules.absolute_margin)
+            or (rules.relative_margin is not None and score > reference - abs(reference) * rules.relative_margin)
+            or (
+                rules.percentile_margin is not None
+                and _share(score, scale) > _share(reference, scale) * (1 - rules.percentile_margin)
+            ),
         }
     return {name for name, refuses in refused.items() if refuses}
+
+
+def _stricter(
+    choose: Callable[[list[float]], float], bound: float | None, percentile: float | None, scale: list[float]
+) -> float | None:
+    bounds = [] if bound is None else [bound]
+    if percentile is not None:
+        bounds.append(float(np.percentile(scale, percentile)))
+    return choose(bounds) if bounds else None
+
+
+def _share(score: float, scale: list[float]) -> float:
+    return sum(one <= score for one in scale) / len(scale)
 
 
 _TEXTS = st.lists(st.sampled_from("abc"), min_size=1, max_size=5).map(" ".join)
@@ -106,6 +131,10 @@ _RULES = st.fixed_dictionaries(
         "counted": st.sampled_from(["raw", "without_positives"]),
         "max_score": st.none() | _SCORES,
         "min_score": st.none() | _SCORES,
+        "max_score_percentile": st.none() | st.sampled_from([0.0, 50.0, 100.0]),
+        "min_score_percentile": st.none() | st.sampled_from([0.0, 50.0]),
+        "percentile_margin": st.none() | st.sampled_from([0.0, 0.25, 0.5]),
+        "reference": st.sampled_from(["lowest", "own"]),
         "absolute_margin": st.none() | st.sampled_from([-0.5, 0.0, 0.5]),
         "relative_margin": st.none() | st.sampled_from([0.0, 0.25, 0.5]),
         "near_copy_jaccard": st.none() | st.sampled_from([0.5, 0.8, 1.0]),
@@ -145,7 +174,8 @@ def test_every_row_names_all_rules_that_refuse_it(case: Case, rules: Filter, neg
 @settings(max_examples=60, deadline=None)
 @given(_cases(), _RULES)
 def test_verdicts_do_not_depend_on_other_queries(case: Case, rules: Filter) -> None:
-    """A query alone has the verdicts that it has among others."""
+    """A query alone has the verdicts that it has among others, but for percentiles, which are of all positives."""
+    rules = rules.model_copy(update=dict.fromkeys(name for name in Filter.model_fields if "percentile" in name))
     together = filtered(case, rules)
     for query, text in case.query_texts.items():
         alone = Case({query: text}, case.passage_texts, case.scores, case.grades, case.held_out)
@@ -198,7 +228,7 @@ def test_every_verdict_is_given() -> None:
 def test_tables_say_how_they_were_made() -> None:
     """Candidates carry the run's metadata and the window."""
     made_by = schemas.metadata(filtered(EXAMPLE, STRICT))
-    assert made_by == tables.MADE_BY | {"window": "3-8 without_positives"}
+    assert made_by == tables.MADE_BY | {"window": "3-8 without_positives", "rules": STRICT.model_dump_json()}
 
 
 @pytest.mark.parametrize("mode", ["label", "example"])

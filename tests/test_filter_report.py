@@ -1,13 +1,13 @@
-"""Tests of the filter stage's report, made in embedder.candidates."""
+"""Tests of embedder.filter_report."""
 
 from typing import Any
 
-import pyarrow as pa
-
-from embedder.candidates import filter_report, judge_candidates, quantiles
+from embedder.filter_report import quantiles
 from embedder.filters import BIT, VERDICTS
+from embedder.params.models import Dataset
 from tests import tables
-from tests.test_candidates import EXAMPLE, STRICT, filtered
+from tests.filtering import filter_tables
+from tests.test_candidates import EXAMPLE, STRICT, Case
 
 Judged = list[tuple[str, str, float, float, int | None]]
 
@@ -15,9 +15,11 @@ Judged = list[tuple[str, str, float, float, int | None]]
 def _report(run: list[tuple[str, int, str, float]], judged: Judged) -> dict[str, Any]:
     facts = tables.judged(judged)
     queries, corpus = tables.queries({"q": "x", "r": "y"}), tables.corpus({"p": "a", "s": "b"})
-    nobody = pa.array([], pa.string())
-    found = judge_candidates(tables.run(run), facts, queries, corpus, nobody, tables.entry(), tables.rules())
-    return filter_report(found, facts, tables.entry(), tables.rules())
+    return filter_tables(tables.run(run), facts, queries, corpus, tables.entry(), tables.rules())[1]
+
+
+def _example(case: Case, entry: Dataset) -> dict[str, Any]:
+    return filter_tables(*case.tables(), entry, STRICT)[1]
 
 
 def test_a_query_without_candidates_is_counted() -> None:
@@ -44,9 +46,7 @@ def test_known_false_negatives_come_from_the_judged_ranks() -> None:
 
 def test_the_report_adds_up() -> None:
     """Verdicts add up to the rows, every rule's count is at least its verdict's, kept scores are summed up."""
-    found = filtered(EXAMPLE, STRICT)
-    judged = tables.judged([("q", "a positive", 1.0, 5.0, 6)])
-    report: dict[str, Any] = filter_report(found, judged, tables.entry(), STRICT)
+    report = _example(EXAMPLE, tables.entry())
     assert sum(report["verdicts"].values()) == report["candidates"] == 10
     assert list(report["verdicts"]) == list(VERDICTS)
     assert all(report["refused_by"][name] >= report["verdicts"][name] for name in BIT)
@@ -58,9 +58,7 @@ def test_the_report_adds_up() -> None:
 def test_a_label_task_reports_no_windows() -> None:
     """Known false negatives of rank windows say nothing of a task that has none."""
     entry = tables.entry("clustering")
-    report = filter_report(
-        filtered(EXAMPLE, STRICT, entry), tables.judged([("q", "a positive", 1, 5, 6)]), entry, STRICT
-    )
+    report = _example(EXAMPLE, entry)
     assert report["known_false_negatives"] == []
 
 

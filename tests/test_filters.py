@@ -18,12 +18,14 @@ def _candidates(scores: list[float], positive_score: float = 1.0, positive_ranks
         rank=rank,
         score=np.array(scores),
         positive_score=np.full(len(scores), positive_score),
+        highest_score=np.full(len(scores), positive_score),
         positives_above=np.cumsum(positive) - positive,
         is_positive=positive,
         is_negative=none,
         same_text=none,
         held_out=none,
         near_copy=none,
+        scale=np.array([positive_score]),
     )
 
 

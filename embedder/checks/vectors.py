@@ -14,8 +14,9 @@ _SHOWN = 60
 
 
 def revisions(params: Params) -> set[str]:
-    """Return every `revision` in the entries of `teachers`, of adapters too: commits and content hashes."""
-    entries = [teacher.model_dump(mode="json") for teacher in params.teachers.values()]
+    """Return every `revision` in the entries of `teachers` and `judges`, of adapters too: commits and content hashes."""
+    named = [*params.teachers.values(), *params.judges.values()]
+    entries = [entry.model_dump(mode="json") for entry in named]
     return {str(revision) for entry in entries for revision in _values(entry, "revision")}
 
 
@@ -41,7 +42,7 @@ def vectors(root: Path, wanted: Collection[str]) -> Iterator[Check]:
 def _check(state: State) -> Check:
     held = f"{state.key[:12]} ({_short(state)}): {state.vectors:,} vectors, {megabytes(state.bytes)}"
     if state.removed:
-        return Check("vectors", "warning", f"{held}; removed", "no teacher in params.yaml names its model")
+        return Check("vectors", "warning", f"{held}; removed", "no teacher and no judge in params.yaml names its model")
     done = [f"{state.unfinished} unfinished files removed"] if state.unfinished else []
     if state.damaged:
         said = "; ".join([held, f"{state.damaged} damaged units removed", *done])

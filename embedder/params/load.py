@@ -16,7 +16,15 @@ from embedder.params.base import describe
 from embedder.params.models import Dataset, Filter, Params, Student
 
 _LEXICAL = ("bm25", "bm25-reference")
-_ON_SCORES = ("max_score", "min_score", "absolute_margin", "relative_margin")
+_ON_SCORES = (
+    "max_score",
+    "min_score",
+    "max_score_percentile",
+    "min_score_percentile",
+    "absolute_margin",
+    "relative_margin",
+    "percentile_margin",
+)
 
 
 def load(path: Path = layout.PARAMS) -> Params:
@@ -109,6 +117,8 @@ def _disagreements(params: Params) -> Iterator[str]:
         )
     if params.teacher not in params.teachers:
         yield f"teacher: {unknown('teacher', params.teacher, params.teachers)}"
+    if params.judge not in params.judges:
+        yield f"judge: {unknown('judge', params.judge, params.judges)}"
     if params.evaluate.lexical not in params.teachers:
         yield f"evaluate.lexical: {unknown('teacher', params.evaluate.lexical, params.teachers)}"
     elif getattr(params.teachers[params.evaluate.lexical], "kind", "") not in _LEXICAL:
@@ -173,6 +183,8 @@ def _window(params: Params, name: str) -> Iterator[str]:
     if params.datasets[name].labelled:
         return
     yield from _scores(params, name, rules)
+    if rules.near_copy_cosine is not None and not params.mine.cosines:
+        yield f"datasets.{name}: filter.near_copy_cosine needs cosines; set mine.cosines to true"
     last = rules.max_rank or params.mine.depth
     if last > params.mine.depth:
         yield f"datasets.{name}: filter.max_rank {last} lies beyond mine.depth {params.mine.depth}; raise mine.depth"

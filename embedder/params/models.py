@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, SerializeAsAny, StringConstraints, model_validator
 
+from embedder.judges import JUDGES
 from embedder.loaders import LOADERS
 from embedder.params.base import Model, options
 from embedder.params.runtime import Runtime
@@ -14,6 +15,7 @@ from embedder.teachers import TEACHERS
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=64)]
 Task = Literal["retrieval", "reranking", "sts", "classification", "clustering"]
 Share = Annotated[float, Field(ge=0, le=1)]
+Percentile = Annotated[float, Field(ge=0, le=100)]
 Positive = Annotated[int, Field(ge=1)]
 Seed = Annotated[int, Field(ge=0, lt=2**63)]
 
@@ -25,6 +27,7 @@ def _registered(registry: Mapping[str, str], what: str) -> BeforeValidator:
 
 Source = Annotated[SerializeAsAny[Model], _registered(LOADERS, "loader")]
 Teacher = Annotated[SerializeAsAny[Model], _registered(TEACHERS, "kind")]
+Judge = Annotated[SerializeAsAny[Model], _registered(JUDGES, "kind")]
 StudentModel = Annotated[SerializeAsAny[Model], _registered(STUDENTS, "kind")]
 
 # Relevance is stored as float32.
@@ -91,23 +94,52 @@ class Ingest(Model):
 
 
 class Mine(Model):
-    """How deep a teacher's run goes, counted in passages that are no positives of the query."""
+    """How deep a teacher's run goes, counted in passages that are no positives of the query.
+
+    Attributes:
+        depth: how many passages.
+        cosines: whether dense teachers also write how close each of them is to a positive (filter.near_copy_cosine).
+    """
 
     depth: Positive
+    cosines: bool
 
 
 class Filter(Model):
-    """The rules that refuse candidates; null turns a rule off. A rank window includes both ends."""
+    """The rules that refuse candidates; null turns a rule off. A rank window includes both ends.
+
+    Attributes:
+        min_rank: a candidate of a better rank is refused.
+        max_rank: a candidate of a worse rank is refused.
+        counted: which ranks are meant.
+        max_score: a candidate of a higher score is refused.
+        min_score: a candidate of a lower score is refused.
+        max_score_percentile: max_score, as a percentile (0 to 100) of the scores of the dataset's positives.
+        min_score_percentile: min_score likewise.
+        absolute_margin: a candidate is kept when score <= positive - margin.
+        relative_margin: a candidate is kept when score <= positive - |positive| * margin.
+        percentile_margin: a candidate is kept when percentile <= percentile of the positive * (1 - margin); a score's
+            percentile is the share of the dataset's positives that score no higher.
+        reference: the positive that margins are about: the query's lowest, or each training row's own.
+        near_copy_jaccard: a candidate is refused whose shingles overlap so much with those of a positive.
+        near_copy_size: words or characters a shingle.
+        near_copy_cosine: a candidate is refused whose vector is so close to a positive's; see mine.cosines.
+    """
 
     min_rank: Positive | None
     max_rank: Positive | None
     counted: Literal["without_positives", "raw"]
     max_score: float | None
     min_score: float | None
+    max_score_percentile: Percentile | None
+    min_score_percentile: Percentile | None
     absolute_margin: float | None
     relative_margin: Share | None
+    percentile_margin: Share | None
+    reference: Literal["lowest", "own"]
     near_copy_jaccard: Annotated[float, Field(gt=0, le=1)] | None
     near_copy_size: Positive
+    near_copy_cosine: Annotated[float, Field(gt=0, le=1)] | None
 
     @model_validator(mode="after")
     def _window(self) -> "Filter":
@@ -116,12 +148,46 @@ class Filter(Model):
         return self
 
 
+class Leak(Model):
+    """How false negatives are measured.
+
+    Attributes:
+        draws: how many negatives of a query a training row sees.
+        sample: how many kept candidates of a dataset are labelled to estimate contamination; 0 for none.
+        controls: how many known positives, and how many random passages, are labelled to measure the judge.
+        bootstrap_samples: of queries, for the intervals.
+        confidence: of the intervals.
+        seed: of the samples and of the bootstrap.
+    """
+
+    draws: Positive
+    sample: Annotated[int, Field(ge=0)]
+    controls: Annotated[int, Field(ge=0)]
+    bootstrap_samples: Annotated[int, Field(ge=100)]
+    confidence: Annotated[float, Field(gt=0.5, lt=1)]
+    seed: Seed
+
+
 class Materialize(Model):
-    """How many negatives are stored, how they are drawn, and what becomes of queries that have too few."""
+    """How many negatives are stored, how they are drawn, and what becomes of queries that have too few.
+
+    Attributes:
+        num_negatives: stored of each query.
+        min_negatives: a query with fewer is short.
+        sampling: top takes the best ranks; random all with one chance; score-weighted the higher scored more often.
+        max_reuse: for how many queries of a dataset one passage may be a negative; null for any number.
+        positives_per_query: how many training rows a query may have.
+        on_shortage: what becomes of a short query.
+        max_dropped_share: a dataset that loses a larger share of its queries is refused.
+        decontaminate_jaccard: how similar a text must be to a dev text to be dropped.
+        shard_rows: rows a file.
+        seed: of all draws.
+    """
 
     num_negatives: Positive
     min_negatives: Positive
-    sampling: Literal["top", "random"]
+    sampling: Literal["top", "random", "score-weighted"]
+    max_reuse: Positive | None
     positives_per_query: Positive
     on_shortage: Literal["drop", "keep"]
     max_dropped_share: Share
@@ -194,12 +260,14 @@ class Params(Model):
     version: str | None = None
     teacher: Name
     student: Name
-    judge: Literal["none"]
+    judge: Name
     datasets: Annotated[dict[Name, Dataset], Field(min_length=1)]
     teachers: Annotated[dict[Name, Teacher], Field(min_length=1)]
     ingest: Ingest
     mine: Mine
     filter: Filter
+    leak: Leak
+    judges: Annotated[dict[Name, Judge], Field(min_length=1)]
     materialize: Materialize
     students: Annotated[dict[Name, Student], Field(min_length=1)]
     evaluate: Evaluate

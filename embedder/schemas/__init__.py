@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from functools import reduce
 from pathlib import Path
 
@@ -12,142 +11,64 @@ import pyarrow.parquet as pq
 
 from embedder import layout
 from embedder.errors import TableError
+from embedder.schemas.declared import (
+    ALIASES,
+    CANDIDATES,
+    CORPUS,
+    COSINES,
+    DROPPED,
+    GIVEN,
+    JUDGED,
+    JUDGED_CANDIDATES,
+    JUDGEMENTS,
+    LABELS,
+    LEFT_OUT,
+    MEMBERS,
+    QRELS,
+    QUERIES,
+    REJECTS,
+    RUN,
+    SAMPLE,
+    SCORES,
+    SHARD,
+    Table,
+)
+
+__all__ = [
+    "ALIASES",
+    "CANDIDATES",
+    "CORPUS",
+    "COSINES",
+    "DROPPED",
+    "GIVEN",
+    "JUDGED",
+    "JUDGED_CANDIDATES",
+    "JUDGEMENTS",
+    "LABELS",
+    "LEFT_OUT",
+    "MEMBERS",
+    "QRELS",
+    "QUERIES",
+    "REJECTS",
+    "RUN",
+    "SAMPLE",
+    "SCORES",
+    "SHARD",
+    "Table",
+    "build",
+    "check",
+    "conform",
+    "from_rows",
+    "metadata",
+    "peek",
+    "positives",
+    "read",
+    "read_ingested",
+    "stored",
+    "write",
+]
 
 _PREFIX = b"embedder."
-_STRINGS = pa.list_(pa.string())
-
-
-@dataclass(frozen=True)
-class Table:
-    """A table's columns and the key that its rows are sorted by and, where `unique`, no two rows share."""
-
-    name: str
-    key: tuple[str, ...]
-    schema: pa.Schema
-    unique: bool = True
-
-
-def _table(name: str, key: str, *columns: tuple[str, pa.DataType] | pa.Field, unique: bool = True) -> Table:
-    fields = [c if isinstance(c, pa.Field) else pa.field(*c, nullable=False) for c in columns]
-    return Table(name, tuple(key.split()), pa.schema(fields), unique)
-
-
-_ID = (("query_id", pa.string()), ("passage_id", pa.string()))
-_RUN = (
-    ("query_id", pa.string()),
-    ("rank", pa.int32()),
-    ("passage_id", pa.string()),
-    ("score", pa.float32()),
-)
-_CANDIDATES = (
-    *_RUN,
-    pa.field("relevance", pa.float32()),
-    # Null where a positive has no score: a run that came with the source need not hold it.
-    pa.field("positive_score", pa.float32()),
-    pa.field("margin", pa.float32()),
-    ("verdict", pa.string()),
-    ("refused_by", pa.int32()),
-)
-
-QUERIES = _table(
-    "queries",
-    "query_id",
-    ("query_id", pa.string()),
-    ("text", pa.string()),
-    ("split", pa.string()),
-    ("group_id", pa.string()),
-    pa.field("labels", _STRINGS),
-)
-CORPUS = _table("corpus", "passage_id", ("passage_id", pa.string()), ("title", pa.string()), ("text", pa.string()))
-QRELS = _table("qrels", "query_id passage_id", *_ID, ("relevance", pa.float32()))
-ALIASES = _table("aliases", "kind id", ("kind", pa.string()), ("id", pa.string()), ("merged_into", pa.string()))
-REJECTS = _table(
-    "rejects",
-    "kind id reason file row action",
-    ("kind", pa.string()),
-    ("id", pa.string()),
-    ("reason", pa.string()),
-    ("file", pa.string()),
-    ("row", pa.int64()),
-    # What became of it: refused, merged into an equal one, or repaired and kept.
-    ("action", pa.string()),
-    unique=False,
-)
-# Mined by somebody else; score is null where the source has none, metadata `scores` says `given` or `place`.
-GIVEN = _table(
-    "given",
-    "query_id rank",
-    ("query_id", pa.string()),
-    ("rank", pa.int32()),
-    ("passage_id", pa.string()),
-    pa.field("score", pa.float32()),
-)
-RUN = _table("run", "query_id rank", *_RUN)
-# Of a fusion: which teachers proposed each row of the run, and the rank and score each gave it.
-MEMBERS = _table(
-    "members",
-    "query_id passage_id member",
-    *_ID,
-    ("member", pa.string()),
-    ("rank", pa.int32()),
-    ("score", pa.float32()),
-)
-JUDGED = _table(
-    "judged",
-    "query_id passage_id",
-    *_ID,
-    ("relevance", pa.float32()),
-    pa.field("score", pa.float32()),
-    pa.field("rank", pa.int32()),
-)
-CANDIDATES = _table("candidates", "query_id rank", *_CANDIDATES)
-JUDGED_CANDIDATES = _table(
-    "candidates",
-    "query_id rank",
-    *_CANDIDATES,
-    pa.field("judge_score", pa.float32()),
-    pa.field("positive_judge_score", pa.float32()),
-)
-SHARD = _table(
-    "shard",
-    "dataset query_id positive_id",
-    ("dataset", pa.string()),
-    ("query_id", pa.string()),
-    ("positive_id", pa.string()),
-    ("query", pa.string()),
-    ("instruction", pa.string()),
-    ("positive", pa.string()),
-    ("positive_ids", _STRINGS),
-    # Passages that must not count as in-batch negatives of this query although they are no positives of it:
-    # near copies of one, and those the filter refused as too close to one.
-    ("masked_ids", _STRINGS),
-    pa.field("positive_score", pa.float32()),
-    ("negative_ids", _STRINGS),
-    ("negatives", _STRINGS),
-    ("negative_ranks", pa.list_(pa.int32())),
-    ("negative_scores", pa.list_(pa.float32())),
-    ("task", pa.string()),
-    ("teacher", pa.string()),
-    ("teacher_revision", pa.string()),
-)
-DROPPED = _table(
-    "dropped",
-    "dataset query_id passage_id reason",
-    ("dataset", pa.string()),
-    *_ID,
-    ("reason", pa.string()),
-)
-SCORES = _table(
-    "queries",
-    "dataset model query_id",
-    ("dataset", pa.string()),
-    ("model", pa.string()),
-    ("query_id", pa.string()),
-    ("value", pa.float32()),
-    pa.field("gold_rank", pa.int32()),
-    ("query_words", pa.int32()),
-    ("gold_words", pa.int32()),
-)
 
 
 def build(
@@ -220,6 +141,22 @@ def read(path: Path, table: Table, expect: Mapping[str, str] | None = None) -> p
         if made.get(key) != value:
             raise TableError(f"{path}: made with {key} {made.get(key)!r}, not {value!r}; run its stage again")
     return data
+
+
+def peek(path: Path, table: Table) -> pa.Table:
+    """Return a table without its rows, checked against its schema: for what its metadata says.
+
+    Raises:
+        TableError: the file is missing or unreadable, or breaks the schema.
+    """
+    try:
+        empty = pq.read_schema(path).empty_table()
+    except FileNotFoundError as error:
+        raise TableError(f"{path}: no such table; run the stage that writes it (dvc repro)") from error
+    except (pa.ArrowInvalid, OSError) as error:
+        raise TableError(f"{path}: not a readable Parquet file ({error}); delete it and run its stage again") from error
+    check(table, empty, str(path))
+    return empty
 
 
 def read_ingested(dataset: str) -> tuple[pa.Table, pa.Table, pa.Table]:

@@ -1,6 +1,6 @@
 """Scores of single pairs: the same bits wherever a pair stands, which a matrix product does not promise."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -12,6 +12,8 @@ Vectors = NDArray[np.float32]
 Ints = NDArray[np.int64]
 Shard = tuple[Ints, Vectors]
 """[m] places in the corpus, and [m, d] the vectors that stand there."""
+Compare = Callable[[Vectors, Vectors, NDArray[np.integer], NDArray[np.integer]], NDArray[np.float32]]
+"""Gives what `pair_scores` gives, or something like it."""
 
 # So few that the rows gathered stay in a core's cache.
 _PAIRS = 512
@@ -44,8 +46,30 @@ def pair_scores(
     return out
 
 
-def streamed_pair_scores(queries: Vectors, shards: Iterable[Shard], rows: Ints, places: Ints) -> NDArray[np.float32]:
+def pair_cosines(
+    left: Vectors, right: Vectors, rows: NDArray[np.integer], columns: NDArray[np.integer]
+) -> NDArray[np.float32]:
+    """Return the cosines of the pairs (left[rows[i]], right[columns[i]]); equal pairs get equal bits.
+
+    Of two equal vectors it is 1, and 0 where one is all zeros.
+    """
+    squares = [pair_scores(each, each, *2 * (np.arange(len(each)),)).astype(np.float64) for each in (left, right)]
+    sizes = np.sqrt(squares[0][rows] * squares[1][columns])
+    cosines = np.divide(pair_scores(left, right, rows, columns), sizes, out=np.zeros(len(rows)), where=sizes > 0)
+    return np.asarray(np.clip(cosines, -1, 1), np.float32)
+
+
+def streamed_pair_scores(
+    queries: Vectors, shards: Iterable[Shard], rows: Ints, places: Ints, compare: Compare = pair_scores
+) -> NDArray[np.float32]:
     """Return the scores of the pairs (queries[rows[i]], passage at places[i]) of a corpus that comes in shards.
+
+    Args:
+        queries: [q, d], all in memory.
+        shards: the corpus, each place at most once.
+        rows: [p] of the queries.
+        places: [p] in the corpus.
+        compare: `pair_scores`, or `pair_cosines`.
 
     Raises:
         IndexError: a place is in no shard.
@@ -53,7 +77,7 @@ def streamed_pair_scores(queries: Vectors, shards: Iterable[Shard], rows: Ints, 
     out = np.full(len(rows), np.nan, np.float32)
     order = np.argsort(places, kind="stable")
     for pairs, local, vectors in _pairs_of_shards(shards, places[order]):
-        out[order[pairs]] = pair_scores(queries, vectors, rows[order[pairs]], local)
+        out[order[pairs]] = compare(queries, vectors, rows[order[pairs]], local)
     if np.isnan(out).any():
         raise IndexError(f"{int(np.isnan(out).sum())} pairs name places that no shard holds")
     return out

@@ -68,6 +68,7 @@ def create(folder: Path, version: str, teacher: str, datasets: Mapping[str, obje
         layout.PARAMS.name: params(version, teacher, datasets),
         ".gitignore": _with_lines(folder / ".gitignore", starter("gitignore")),
         ".dvcignore": _with_lines(folder / ".dvcignore", starter("dvcignore")),
+        f"{layout.LABELS}/README.md": starter("labels.md"),
     }
     if not (folder / layout.LOCK).exists():
         texts[layout.LOCK.name] = lock("embedder")
@@ -75,6 +76,7 @@ def create(folder: Path, version: str, teacher: str, datasets: Mapping[str, obje
     with _all_or_nothing([folder / name for name in changed]):
         made = [f"{'changed' if (folder / name).exists() else 'wrote'} {name}" for name in sorted(changed)]
         for name, text in changed.items():
+            (folder / name).parent.mkdir(exist_ok=True)
             (folder / name).write_bytes(text.encode("utf-8", "surrogateescape"))
         if not (folder / ".dvc").is_dir():
             _dvc_init(folder)

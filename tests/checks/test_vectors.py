@@ -64,7 +64,7 @@ def test_a_space_of_no_teacher_goes(tmp_path: Path) -> None:
     made = space(tmp_path)
     (check,) = vectors(tmp_path, {"other"})
     assert check.found.endswith("3 vectors, 0.0 MB; removed")
-    assert (check.level, check.advice) == ("warning", "no teacher in params.yaml names its model")
+    assert (check.level, check.advice) == ("warning", "no teacher and no judge in params.yaml names its model")
     assert not made.folder.exists()
 
 

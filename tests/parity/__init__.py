@@ -1,0 +1,1 @@
+"""Our pure functions, composed in the order of other systems, choose what those choose. Tests alone: no product mode."""
