@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from embedder import languages, row_groups, schemas
-from embedder.filters import SETTINGS, VERDICTS, Candidates, refusals, verdicts
+from embedder.filters import ON_SCORES, SETTINGS, VERDICTS, Candidates, refusals, verdicts
 from embedder.judged import Judged, index, positives_above
 from embedder.near_copies import Shingles, are_similar, shingle
 from embedder.params.models import Dataset, Filter
@@ -22,19 +22,7 @@ Bools = NDArray[np.bool_]
 
 BLOCK_ROWS = 2**17
 
-OFF_FOR_LABELS = (
-    "min_rank",
-    "max_rank",
-    "max_score",
-    "min_score",
-    "max_score_percentile",
-    "min_score_percentile",
-    "absolute_margin",
-    "relative_margin",
-    "percentile_margin",
-    "near_copy_jaccard",
-    "near_copy_cosine",
-)
+OFF_FOR_LABELS = ("min_rank", "max_rank", *ON_SCORES, "near_copy_jaccard", "near_copy_cosine")
 
 
 @dataclass(frozen=True)

@@ -57,6 +57,10 @@ class Candidates:
         return self.rank - (self.positives_above if rules.counted == "without_positives" else 0)
 
 
+MARGINS = ("absolute_margin", "relative_margin", "percentile_margin")
+# The rules that say something of scores.
+ON_SCORES = ("max_score", "min_score", "max_score_percentile", "min_score_percentile", *MARGINS)
+
 Rule = Callable[[Candidates, Filter], Bools]
 
 

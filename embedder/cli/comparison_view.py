@@ -2,16 +2,15 @@
 
 import json
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 
-from rich import box
 from rich.console import Console
 from rich.padding import Padding
 from rich.rule import Rule
 from rich.table import Table
 from rich.text import Text
 
-from embedder.cli.terminal import one_line, visible, whole
+from embedder.cli.terminal import one_line, print_table, visible, whole
 from embedder.comparison.compare import Comparison, Facts, Move
 from embedder.comparison.snapshots import Snapshot
 
@@ -27,10 +26,10 @@ def print_comparison(out: Console, before: Snapshot, after: Snapshot, found: Com
     out.print(Text(visible(f"{before.dataset}: before = {before.name}, after = {after.name}"), style="dim"))
     said = before.made_by(), after.made_by()
     rows = [*_made_by(*said), *_queries(found), *_facts(found.before, found.after)]
-    _print_table(out, ("before", "after", "what"), rows)
+    print_table(out, ("before", "after", "what"), rows)
     shared = [(_share(value), name) for name, value in found.shared.items() if value is not None]
     if shared:
-        _print_table(out, ("shared", "of what a query has, in both / in either (Jaccard), mean over queries"), shared)
+        print_table(out, ("shared", "of what a query has, in both / in either (Jaccard), mean over queries"), shared)
     if None not in (hashes := {before.ingested(), after.ingested()}) and len(hashes) > 1:
         out.print("\nThe texts were ingested anew since then: what has the same id may read otherwise.")
 
@@ -75,17 +74,6 @@ def _facts(before: Facts, after: Facts) -> Iterator[tuple[str, str, str]]:
     yield _rank(before.mean_rank), _rank(after.mean_rank), "rank of a positive, mean within depth"
     yield f"{before.kept:.1f}", f"{after.kept:.1f}", "kept candidates of a query, mean"
     yield _share(before.above), _share(after.above), "kept candidates above the lowest positive"
-
-
-def _print_table(out: Console, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    table = Table(box=box.SIMPLE_HEAD, show_edge=False, padding=(0, 1, 0, 0), header_style="bold")
-    for name in columns[:-1]:
-        table.add_column(name, justify="right", overflow="fold")
-    table.add_column(columns[-1], overflow="fold")
-    for row in rows:
-        table.add_row(*(Text(visible(cell)) for cell in row))
-    out.print()
-    out.print(table)
 
 
 def _print_move(out: Console, move: Move, query: str, texts: Mapping[str, str], *, full: bool) -> None:

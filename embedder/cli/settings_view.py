@@ -1,16 +1,13 @@
 """`embedder show --suggest` and `--without`: how other settings would do, in a terminal."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
-from rich import box
 from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
 from embedder import layout
 from embedder.cli.query_view import print_facts
-from embedder.cli.terminal import console, visible
+from embedder.cli.terminal import console, print_table
 from embedder.errors import EmbedderError
 from embedder.leak.rows import NOT_IDENTIFIABLE, Row
 from embedder.leak.settings import describe, overrides, settings
@@ -129,7 +126,7 @@ def _print_rows(out: Console, rows: Mapping[str, Row], names: Sequence[str], par
     }
     said = [(*(fact(row) for row in rows.values()), what) for what, fact in facts.items()]
     setting = [(*names, "setting")] if names else []
-    _print_table(out, (*rows, f"what, with intervals of {params.leak.confidence:.0%}"), [*setting, *said])
+    print_table(out, (*rows, f"what, with intervals of {params.leak.confidence:.0%}"), [*setting, *said])
 
 
 def _print_verdicts(out: Console, found: WhatIf) -> None:
@@ -138,12 +135,12 @@ def _print_verdicts(out: Console, found: WhatIf) -> None:
         for verdict, count in found.before.items()
         if count or found.after[verdict]
     ]
-    _print_table(out, ("before", "after", "verdict"), rows)
+    print_table(out, ("before", "after", "verdict"), rows)
 
 
 def _print_held(out: Console, found: WhatIf) -> None:
     rows = [(f"{count:,}", rule) for rule, count in found.held.items() if count or rule in found.before]
-    _print_table(out, ("become kept", "held by nothing but"), rows)
+    print_table(out, ("become kept", "held by nothing but"), rows)
 
 
 def _print_kept(out: Console, found: WhatIf) -> None:
@@ -154,18 +151,7 @@ def _print_kept(out: Console, found: WhatIf) -> None:
         for (before, after), name in zip(quartiles, names, strict=True)
     ]
     none = [f"{np.count_nonzero(row == 0):,}" for row in found.kept]
-    _print_table(out, ("before", "after", "candidates"), [*rows, (none[0], none[1], "queries without any")])
-
-
-def _print_table(out: Console, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    table = Table(box=box.SIMPLE_HEAD, show_edge=False, padding=(0, 1, 0, 0), header_style="bold")
-    for name in columns[:-1]:
-        table.add_column(name, justify="right", overflow="fold")
-    table.add_column(columns[-1], overflow="fold")
-    for row in rows:
-        table.add_row(*(Text(visible(cell)) for cell in row))
-    out.print()
-    out.print(table)
+    print_table(out, ("before", "after", "candidates"), [*rows, (none[0], none[1], "queries without any")])
 
 
 def _yaml(changed: Mapping[str, object]) -> list[str]:

@@ -1,8 +1,12 @@
 """Texts on a terminal: every character is shown, none is obeyed."""
 
 import unicodedata
+from collections.abc import Iterable, Sequence
 
+from rich import box
 from rich.console import Console
+from rich.table import Table
+from rich.text import Text
 
 # Scripts need them between letters; they change nothing beside.
 _JOINERS = frozenset("\u200c\u200d")
@@ -12,6 +16,18 @@ _TAB = 4
 def console(*, stderr: bool = False) -> Console:
     """A console that reads no markup: what is printed comes from data."""
     return Console(stderr=stderr, markup=False, emoji=False, highlight=False)
+
+
+def print_table(out: Console, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    """Print a table under a blank line: numbers first, words in the last column."""
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, padding=(0, 1, 0, 0), header_style="bold")
+    for name in columns[:-1]:
+        table.add_column(name, justify="right", overflow="fold")
+    table.add_column(columns[-1], overflow="fold")
+    for row in rows:
+        table.add_row(*(Text(visible(cell)) for cell in row))
+    out.print()
+    out.print(table)
 
 
 def visible(text: str) -> str:

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from embedder.filters import BIT, RULES, SETTINGS, Candidates
+from embedder.filters import BIT, MARGINS, RULES, SETTINGS, Candidates
 from embedder.leak.left_out import Ints, LeftOut
-from embedder.leak.settings import MARGINS, Setting
+from embedder.leak.settings import Setting
 
 Bools = NDArray[np.bool_]
 

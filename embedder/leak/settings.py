@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from embedder.filters import MARGINS, ON_SCORES
 from embedder.params.models import Filter
 
 _STARTS = (1, 5, 10, 20, 30, 50)
@@ -12,17 +13,8 @@ _LAST = 100
 _RELATIVE = (0.0, 0.05, 0.1, 0.2)
 _PERCENTILE = (0.0, 0.05, 0.1, 0.2, 0.4)
 
-MARGINS = ("absolute_margin", "relative_margin", "percentile_margin")
 # What a setting of the grid replaces; what it leaves is the current rules'.
-REPLACED = (
-    "min_rank",
-    "max_rank",
-    "max_score",
-    "min_score",
-    "max_score_percentile",
-    "min_score_percentile",
-    *MARGINS,
-)
+REPLACED = ("min_rank", "max_rank", *ON_SCORES)
 
 
 @dataclass(frozen=True)
@@ -58,7 +50,7 @@ def settings(current: Filter, depth: int, *, scored: bool) -> list[Setting]:
 
 def describe(rules: Filter) -> str:
     """Say in short what differs between settings: "relative 0.05 in 30-100"."""
-    bounds = {name: getattr(rules, name) for name in REPLACED if name not in ("min_rank", "max_rank")}
+    bounds = {name: getattr(rules, name) for name in ON_SCORES}
     said = [f"{name.removesuffix('_margin')} {value:g}" for name, value in bounds.items() if value is not None]
     window = f"{rules.min_rank or 1}-{rules.max_rank or ''}" if rules.min_rank or rules.max_rank else ""
     return " in ".join(filter(None, (", ".join(said), window))) or "everything"

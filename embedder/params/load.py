@@ -12,19 +12,11 @@ from ruamel.yaml.tokens import AliasToken, AnchorToken
 
 from embedder import layout
 from embedder.errors import ParamsError, unknown
+from embedder.filters import ON_SCORES
 from embedder.params.base import describe
 from embedder.params.models import Dataset, Filter, Params, Student
 
 _LEXICAL = ("bm25", "bm25-reference")
-_ON_SCORES = (
-    "max_score",
-    "min_score",
-    "max_score_percentile",
-    "min_score_percentile",
-    "absolute_margin",
-    "relative_margin",
-    "percentile_margin",
-)
 
 
 def load(path: Path = layout.PARAMS) -> Params:
@@ -163,7 +155,7 @@ def _scores(params: Params, name: str, rules: Filter) -> Iterator[str]:
     """What a fusion gives is a place, not a similarity, so no bound on scores means anything."""
     if getattr(params.teachers.get(params.teacher), "kind", "") != "fusion":
         return
-    for rule in _ON_SCORES:
+    for rule in ON_SCORES:
         if getattr(rules, rule) is not None:
             yield (
                 f"datasets.{name}: filter.{rule} bounds scores, and the fusion '{params.teacher}' has places only; set "
