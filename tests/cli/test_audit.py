@@ -134,7 +134,10 @@ def test_the_page_has_the_examples_and_no_markup_of_the_data(tmp_path: Path) -> 
     tags.feed(page)
     assert not tags.names & {"script", "img", "b", "a", "link", "iframe"}
     assert page.count("&lt;script&gt;") >= 4
-    assert "default-src 'none'; style-src" in page.replace("&#x27;", "'")
+    policy = page.replace("&#x27;", "'")
+    assert "default-src 'none'; " in policy
+    assert "; style-src 'sha256-" in policy
+    assert "script-src" not in policy
     assert "&lt;b&gt;.jsonl:1" in page
 
 

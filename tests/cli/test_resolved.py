@@ -10,6 +10,7 @@ from typer.testing import CliRunner
 from embedder.cli.main import app
 from embedder.cli.resolved import resolved
 from embedder.params.load import load
+from embedder.params.models import Filter
 from tests import project
 
 
@@ -28,18 +29,18 @@ def view(params: dict[str, Any]) -> str:
 def lines(text: str, section: str) -> list[list[str]]:
     """Return the words of the lines of a dataset's rules."""
     after = text.split("\nfilter:\n")[1].split(f"  {section}:\n")[1]
-    rules = after.splitlines()[:9]
+    rules = after.splitlines()[: len(Filter.model_fields)]
     return [line.split(maxsplit=2) for line in rules]
 
 
 def test_it_is_yaml_of_what_applies(params: dict[str, Any]) -> None:
-    """The view is YAML: the chosen teacher and student with their entries, and each dataset's rules."""
+    """The view is YAML: the chosen teacher, student and judge with their entries, and each dataset's rules."""
     params["teacher"] = "unused"
     read = YAML(typ="safe").load(view(params))
     assert read == {
         "teacher": {"unused": params["teachers"]["unused"]},
         "student": {"tiny": params["students"]["tiny"]},
-        "judge": "none",
+        "judge": {"none": {"kind": "none"}},
         "filter": {"docs": params["filter"], "code": params["filter"]},
     }
 

@@ -209,3 +209,19 @@ def test_no_text_commands_the_terminal(tmp_path: Path, text: str) -> None:
         assert done.exit_code == 0
         kinds = {unicodedata.category(c) for c in done.stdout if c not in "\n\u200c\u200d"}
         assert not kinds & {"Cc", "Cf", "Zl", "Zp"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--suggest", "--worst", "3"], "error: --worst and --suggest exclude each other; give one"),
+        (["--worst", "3", "--query", "q1"], "error: --worst has no use for --query; give it alone"),
+        (["--blame", "--random", "3"], "error: --blame has no use for --random; beside it, it takes --query alone"),
+        (["--rate", "0.1"], "error: --rate says how --suggest is asked; give --suggest too"),
+        (["--jaccard", "0.4", "--worst", "2"], "error: --jaccard says how --blame is asked; give --blame too"),
+    ],
+)
+def test_options_that_do_not_go_together_take_one_line(arguments: list[str], said: str) -> None:
+    """Nothing that was asked for is ignored: two ways of asking, or an option of another, are mistakes."""
+    done = CliRunner().invoke(app, ["show", "docs", *arguments])
+    assert (done.exit_code, done.stderr) == (2, f"{said}\n")
