@@ -18,7 +18,7 @@ from embedder.measures import Measures
 from embedder.params.load import dataset_of, load
 from embedder.params.models import Filter, Params
 
-RATE = 0.05
+RATE = 0.01
 # Below, percentages have three digits.
 _FINE = 0.01
 _OFF = dict.fromkeys(name for name in Filter.model_fields if "score" in name or "rank" in name or "margin" in name)
@@ -59,7 +59,8 @@ def _measured(params: Params, name: str, rules: Filter) -> tuple[Row, dict[str, 
     filtering = Filtering(queries, corpus, judged, dev_positives(queries, qrels, entry), entry, rules)
     made = made_by(schemas.peek(path, schemas.RUN).schema, rules)
     grid = [Setting("current", rules)]
-    measures = Measures(filtering, queries, qrels, judged, entry, params.leak, made, grid)
+    stored = params.materialize.num_negatives
+    measures = Measures(filtering, queries, qrels, judged, entry, params.leak, made, grid, stored)
     for block in filtering.blocks(row_groups.read(path, schemas.RUN, schemas.RUN.schema.names)):
         measures.add(block)
     return measures.rows()[0], measures.report()["contamination"]

@@ -258,7 +258,12 @@ def answered(sample: pa.Table, relevant: Bools, name: str) -> pa.Table:
 
 def taken(found: Found, rows: NDArray[np.int64]) -> Found:
     """Return what was found of some of the rows."""
-    return replace(found, kinds={kind: holds[rows] for kind, holds in found.kinds.items()}, similar=found.similar[rows])
+    return replace(
+        found,
+        kinds={kind: holds[rows] for kind, holds in found.kinds.items()},
+        similar=found.similar[rows],
+        twin=found.twin[rows],
+    )
 
 
 def cells(of: Ranked, kind: str, scheme: str, study: Study) -> Iterator[Row]:

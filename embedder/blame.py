@@ -1,4 +1,4 @@
-"""Why a dev query may have been lost in training: its passage, or a near copy of it, pushed away as a negative."""
+"""Why a dev query may have been lost in training: its passage, or a near copy of it, is stored as a negative."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -58,11 +58,14 @@ class Source:
 
 @dataclass(frozen=True)
 class Push:
-    """A training row in which a dev query's passage, or a near copy of it, is a negative.
+    """A training row in which a dev query's passage, or a near copy of it, is stored as a negative.
+
+    A step draws some of a row's negatives, so that one may never have been used.
 
     Attributes:
         source: the dataset whose row it is.
         row: query, positive and their ids, positive_score.
+        stored: how many negatives the row has.
         negative_id: the passage.
         text: of it.
         rank: its rank in the run.
@@ -74,6 +77,7 @@ class Push:
 
     source: Source
     row: Mapping[str, Any]
+    stored: int
     negative_id: str
     text: str
     rank: int
@@ -177,6 +181,7 @@ def _push(source: Source, row: Mapping[str, Any], at: int, gold_id: str, jaccard
     return Push(
         source=source,
         row={name: row[name] for name in _OF_ROW},
+        stored=len(row["negative_ids"]),
         negative_id=row["negative_ids"][at],
         text=row["negatives"][at],
         rank=row["negative_ranks"][at],

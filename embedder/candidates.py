@@ -21,6 +21,8 @@ Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 
 BLOCK_ROWS = 2**17
+# Queries may have no candidates at all, and positives nevertheless.
+_QUERIES = 2**14
 
 OFF_FOR_LABELS = ("min_rank", "max_rank", *ON_SCORES, "near_copy_jaccard", "near_copy_cosine")
 
@@ -84,6 +86,7 @@ class Filtering:
         judged: their judgements.
         shingles: of the corpus; None of labels.
         rules: those that apply, without what label tasks don't have.
+        rules_without_data: the names of those that refuse nothing, as mine did not write what they ask for.
     """
 
     def __init__(
@@ -98,6 +101,8 @@ class Filtering:
     ) -> None:
         self.rules = rules.model_copy(update=dict.fromkeys(OFF_FOR_LABELS)) if entry.labelled else rules
         self._entry, self._cosines = entry, cosines
+        asked = self.rules.near_copy_cosine is not None and cosines is None
+        self.rules_without_data = ["near_copy_cosine"] if asked else []
         self.query_ids = pc.unique(judged["query_id"])
         self.passage_ids = corpus["passage_id"].combine_chunks()
         self.judged = Judged(judged, self.query_ids, self.passage_ids, entry.positive_at)
@@ -111,19 +116,28 @@ class Filtering:
             self.shingles = shingle(texts, languages.of(entry.language).unit, rules.near_copy_size)
 
     def blocks(self, run: Iterable[pa.RecordBatch], rows: int = BLOCK_ROWS) -> Iterator[Block]:
-        """Yield the run's queries with their verdicts, about `rows` rows at a time; no query is cut in two."""
+        """Yield the run's queries with their verdicts, about `rows` rows and at most `_QUERIES` queries at a time.
+
+        No query is cut in two.
+        """
         first = 0
         for table in row_groups.whole_queries(run, rows):
             query = index(table["query_id"], self.query_ids)
             last = int(query[-1]) + 1
-            yield self._block(table, query, first, last)
+            yield from self._cut(table, query, first, last)
             first = last
-        if first < len(self.query_ids):
-            yield self._block(schemas.RUN.schema.empty_table(), np.empty(0, np.int64), first, len(self.query_ids))
+        yield from self._cut(schemas.RUN.schema.empty_table(), np.empty(0, np.int64), first, len(self.query_ids))
+
+    def _cut(self, run: pa.Table, query: Ints, first: int, last: int) -> Iterator[Block]:
+        for start in range(first, last, _QUERIES):
+            end = min(start + _QUERIES, last)
+            rows = slice(*np.searchsorted(query, [start, end]).tolist())
+            yield self._block(run.slice(rows.start, rows.stop - rows.start), query[rows], start, end)
 
     def _block(self, run: pa.Table, query: Ints, first: int, last: int) -> Block:
         passage = index(run["passage_id"], self.passage_ids)
-        candidates = self._candidates(run, query, passage)
+        close = self._close(first, last)
+        candidates = self._candidates(run, query, passage, close)
         refused_by = refusals(candidates, self.rules)
         relevance = self.judged.relevance(query, passage)
         lowest = candidates.positive_score
@@ -135,12 +149,13 @@ class Filtering:
             "verdict": pa.array(VERDICTS).take(pa.array(verdicts(refused_by))),
             "refused_by": pa.array(refused_by, pa.int32()),
         }
-        positives = self._positives(first, last)
+        positives = self._positives(first, last, close)
         return Block(query, passage, candidates, refused_by, positives, schemas.conform(schemas.CANDIDATES, columns))
 
-    def _candidates(self, run: pa.Table, query: Ints, passage: Ints) -> Candidates:
+    def _candidates(self, run: pa.Table, query: Ints, passage: Ints, close: Ints) -> Candidates:
         relevance = self.judged.relevance(query, passage)
         is_positive = relevance >= np.float32(self._entry.positive_at)
+        near_copy = self._near_copies(query, passage, ~is_positive) | np.isin(self._pairs(query, passage), close)
         return Candidates(
             rank=run["rank"].to_numpy().astype(np.int64),
             score=run["score"].to_numpy().astype(np.float64),
@@ -151,12 +166,15 @@ class Filtering:
             is_negative=at_most(relevance, self._entry.negative_at),
             same_text=self._says[0][query] == self._says[1][passage],
             held_out=self._held_out[passage],
-            near_copy=self._near_copies(query, passage, ~is_positive) | self._close(run, query, is_positive),
+            near_copy=near_copy & ~is_positive,
             scale=self.judged.scale,
         )
 
-    def _positives(self, first: int, last: int) -> Positives:
-        """Return the positives of the queries from `first` to before `last`, without themselves."""
+    def _positives(self, first: int, last: int, close: Ints) -> Positives:
+        """Return the positives of the queries from `first` to before `last`, without themselves.
+
+        Those beyond the run's depth have no cosines, and are kept by no rules either.
+        """
         rows = self.judged.positives_of(first, last)
         query, passage = self.judged.query[rows], self.judged.passage[rows]
         nothing = np.zeros(len(rows))
@@ -165,7 +183,7 @@ class Filtering:
             *(nothing.astype(np.int64), nothing, nothing, nothing, nothing.astype(np.int64), no, no),
             same_text=self._says[0][query] == self._says[1][passage],
             held_out=self._held_out[passage],
-            near_copy=self._near_copies(query, passage, ~no),
+            near_copy=self._near_copies(query, passage, ~no) | np.isin(self._pairs(query, passage), close),
             scale=self.judged.scale,
         )
         fixed = [name for name in _FIXED if name != "is_positive"]
@@ -189,17 +207,19 @@ class Filtering:
         out[row[are_similar(self.shingles, passage[row], other, self.rules.near_copy_jaccard)]] = True
         return out
 
-    def _close(self, run: pa.Table, query: Ints, is_positive: Bools) -> Bools:
-        """Say which rows a dense teacher has as close to a positive as `near_copy_cosine`."""
+    def _close(self, first: int, last: int) -> Ints:
+        """Return the pairs that a dense teacher has as close to a positive as `near_copy_cosine`, other than itself."""
         least = self.rules.near_copy_cosine
-        if least is None or self._cosines is None or not len(query):
-            return np.zeros(len(query), dtype=bool)
-        names = (pc.field("query_id") >= run["query_id"][0], pc.field("query_id") <= run["query_id"][-1])
+        if least is None or self._cosines is None:
+            return np.empty(0, np.int64)
+        names = (pc.field("query_id") >= self.query_ids[first], pc.field("query_id") <= self.query_ids[last - 1])
         close = pc.field("cosine") >= pa.scalar(least, pa.float32())
         found = pq.read_table(self._cosines, columns=["query_id", "passage_id"], filters=names[0] & names[1] & close)
-        width = len(self.passage_ids)
-        pairs = index(found["query_id"], self.query_ids) * width + index(found["passage_id"], self.passage_ids)
-        return np.isin(query * width + index(run["passage_id"], self.passage_ids), pairs) & ~is_positive
+        return self._pairs(index(found["query_id"], self.query_ids), index(found["passage_id"], self.passage_ids))
+
+    def _pairs(self, query: Ints, passage: Ints) -> Ints:
+        """Number pairs of a query and a passage."""
+        return query * len(self.passage_ids) + passage
 
 
 _FIXED = [name for name in VERDICTS[:-1] if name not in SETTINGS]

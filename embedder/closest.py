@@ -1,4 +1,4 @@
-"""The closest positive of each mined passage that is none, by the vectors of dense teachers."""
+"""The closest positive of each mined passage, other than itself, by the vectors of dense teachers."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -34,7 +34,9 @@ class Closest:
 def closest_positives(
     teacher: Teacher, run: pa.Table, judged: pa.Table, passage_ids: Sequence[str], entry: Dataset
 ) -> Closest:
-    """Find for each row of a run that is no positive the closest positive of its query, ties by positive_id.
+    """Find for each row of a run the closest positive of its query, other than itself, ties by positive_id.
+
+    A query's only positive has no row: left out, it has no other to be a near copy of.
 
     Args:
         teacher: has made the run; nothing is encoded for this.
@@ -51,10 +53,11 @@ def closest_positives(
     ids, query_ids = pa.array(passage_ids, pa.string()), pc.unique(judged["query_id"])
     known = Judged(judged, query_ids, ids, entry.positive_at)
     query, passage = index(run["query_id"], query_ids), index(run["passage_id"], ids)
-    others = np.flatnonzero(~(known.relevance(query, passage) >= np.float32(entry.positive_at)))
     parts = [schemas.COSINES.schema.empty_table()]
-    for rows in _parts(others, query, known):
+    for rows in _parts(query, known):
         row, positive = known.beside_positives(query, rows)
+        other = passage[row] != positive
+        row, positive = row[other], positive[other]
         for member, compare in members.items():
             cosines = compare(passage[row], positive)
             best = _best(row, cosines)
@@ -69,11 +72,11 @@ def closest_positives(
     return Closest(schemas.build(schemas.COSINES, pa.concat_tables(parts), schemas.metadata(run)))
 
 
-def _parts(rows: Ints, query: Ints, known: Judged) -> Iterator[Ints]:
-    """Cut rows where their pairs with positives become too many to hold."""
+def _parts(query: Ints, known: Judged) -> Iterator[Ints]:
+    """Cut the rows, of which `query` has the queries, where their pairs with positives become too many to hold."""
     positives = known.query[known.positives_of(0, len(known.lowest))]
-    pairs = np.cumsum(np.bincount(positives, minlength=len(known.lowest))[query[rows]])
-    for part in np.split(rows, np.flatnonzero(np.diff(pairs // _PAIRS)) + 1):
+    pairs = np.cumsum(np.bincount(positives, minlength=len(known.lowest))[query])
+    for part in np.split(np.arange(len(query)), np.flatnonzero(np.diff(pairs // _PAIRS)) + 1):
         if len(part):
             yield part
 

@@ -18,10 +18,16 @@ Ints = NDArray[np.int64]
 
 
 class Tally:
-    """Counts of a dataset's blocks; of each query and each kept row it holds one number."""
+    """Counts of a dataset's blocks; of each query and each kept row it holds one number.
 
-    def __init__(self, filtering: Filtering, entry: Dataset) -> None:
-        self._filtering, self._entry = filtering, entry
+    Args:
+        filtering: the dataset's.
+        entry: the dataset's entry.
+        draws: how many negatives of a query a training row sees.
+    """
+
+    def __init__(self, filtering: Filtering, entry: Dataset, draws: int) -> None:
+        self._filtering, self._entry, self._draws = filtering, entry, draws
         queries = len(filtering.query_ids)
         self._verdicts = np.zeros(len(VERDICTS), np.int64)
         self._refused = dict.fromkeys(BIT, 0)
@@ -50,15 +56,15 @@ class Tally:
         """Return the report, `made_by` first."""
         judged, rules = self._filtering.judged, self._filtering.rules
         rows = judged.positives_of(0, len(self._kept))
-        windows = known_false_negatives(
-            judged.query[rows], judged.rank[rows], self._lengths, () if self._entry.labelled else WINDOWS
-        )
+        asked = () if self._entry.labelled else WINDOWS
+        windows = known_false_negatives(judged.query[rows], judged.rank[rows], self._lengths, asked, self._draws)
         most, least = score_bounds(rules, judged.scale)
         return {
             **made_by,
             "candidates": int(self._verdicts.sum()),
             "verdicts": self.verdicts,
             "refused_by": self._refused,
+            "rules_without_data": self._filtering.rules_without_data,
             "bounds": {"max_score": most, "min_score": least},
             "margin_unknown": self._margin_unknown,
             "queries": len(self._kept),

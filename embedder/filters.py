@@ -4,13 +4,15 @@ A rank window and margins intersect: a candidate is kept when every rule lets it
 whether they are false, so they skip the window, the scores and the margins.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import ValidationError
 
+from embedder.errors import TableError
 from embedder.params.models import Filter
 
 Bools = NDArray[np.bool_]
@@ -177,3 +179,22 @@ def verdicts(refused_by: NDArray[np.int32]) -> NDArray[np.int64]:
 def too_close(refused_by: NDArray[np.int32]) -> Bools:
     """Say which candidates were refused as too close to the query to be its negatives, in a batch either."""
     return np.asarray((refused_by & ~_TOO_FAR) != 0)
+
+
+def rules_of(made_by: Mapping[str, str], where: str) -> Filter:
+    """Return the rules that made a table of candidates, from its metadata.
+
+    Args:
+        made_by: the metadata.
+        where: the table, for the message.
+
+    Raises:
+        TableError: the table says nothing of them, or what this version cannot read.
+    """
+    try:
+        return Filter.model_validate_json(made_by["rules"])
+    except (KeyError, ValidationError) as error:
+        raise TableError(
+            f"{where}: does not say by which rules it was made, as tables of an older version don't; run filter and "
+            "judge again (dvc repro)"
+        ) from error

@@ -1,6 +1,7 @@
 """What became of a query's candidates, read back for a person: few rows of tables of any size."""
 
 import difflib
+import json
 import math
 from bisect import bisect
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -112,7 +113,13 @@ class Tables:
     def worst(self, most: int, positive_at: float) -> list[tuple[str, int]]:
         """Find the kept candidates that are most likely relevant, the likeliest first: their query ids and ranks."""
         columns = [*COLUMNS, *(name for name in self._schema.schema.names if name == JUDGE)]
-        return worst(_batches(self.candidates, columns), self.scale(positive_at), most)
+        final = self.judge().get("kind") == "person"
+        return worst(_batches(self.candidates, columns), self.scale(positive_at), most, final=final)
+
+    def judge(self) -> dict[str, Any]:
+        """What the judge stage reports: kind, threshold and more; nothing where it has not run."""
+        path = layout.report("judge", self.dataset)
+        return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
 
     def inspect(self, query_ids: Collection[str], positive_at: float) -> Iterator[Mined]:
         """Yield the queries with their positives and all their candidates, in the order of the ids."""

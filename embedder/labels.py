@@ -1,4 +1,4 @@
-"""The verdicts of people on pairs: a CSV file a dataset, kept in git, written whole after every verdict.
+"""The verdicts of people on pairs: a CSV file a dataset, kept in git, written whole with every verdict that is added.
 
     query_id,passage_id,verdict,texts
 
@@ -8,10 +8,12 @@ apostrophe.
 """
 
 import csv
+import fcntl
 import hashlib
 import io
 import os
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -51,26 +53,72 @@ def read(path: Path) -> Verdicts:
     """Return the verdicts in a file, none where there is no file.
 
     Raises:
-        TableError: the file is not as `write` writes it, or has two verdicts on a pair.
+        TableError: the file is not as `write` writes it, has two verdicts on a pair, or cannot be read.
     """
-    if not path.exists():
-        return {}
     try:
         with path.open(encoding="utf-8", newline="") as file:
             return dict(_rows(path, file))
+    except FileNotFoundError:
+        return {}
+    except OSError as error:
+        raise TableError(f"{path}: cannot be read ({error.strerror}); it must be a file that you may read") from error
     except (UnicodeDecodeError, csv.Error) as error:
         raise TableError(f"{path}: is no CSV in UTF-8 ({error}); take it from git again") from error
 
 
+def add(path: Path, pair: tuple[str, str], said: Verdict) -> Verdicts:
+    """Put a verdict into a file, in place of one on the same pair; what others put there meanwhile stays.
+
+    Returns:
+        All that the file holds now.
+
+    Raises:
+        TableError: the file is not as `write` writes it, or cannot be written.
+    """
+    with _writing(path):
+        verdicts = read(path) | {pair: said}
+        _write(path, verdicts)
+    return verdicts
+
+
 def write(path: Path, verdicts: Mapping[tuple[str, str], Verdict]) -> None:
-    """Write all verdicts, sorted by ids; the file is whole at any moment."""
+    """Write all verdicts, sorted by ids, over whatever is there; the file is whole at any moment.
+
+    Raises:
+        TableError: it cannot be written.
+    """
+    with _writing(path):
+        _write(path, verdicts)
+
+
+@contextmanager
+def _writing(path: Path) -> Iterator[None]:
+    """Hold the file's folder until it is written: the kernel lets go of it when this process ends, however it ends.
+
+    The folder and no file beside: what lies in it is in git, and changes what the stage `judge` is made of.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        folder = os.open(path.parent, os.O_RDONLY)
+        try:
+            fcntl.flock(folder, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(folder)
+    except OSError as error:
+        raise TableError(
+            f"{path}: cannot be written ({error.strerror}), and stays as it was; it must be a file in a folder that you may "
+            "write to, on a file system with locks"
+        ) from error
+
+
+def _write(path: Path, verdicts: Mapping[tuple[str, str], Verdict]) -> None:
     text = io.StringIO()
     # Every cell is quoted: a carriage return in an id would end an unquoted one.
     writer = csv.writer(text, lineterminator="\n", quoting=csv.QUOTE_ALL)
     writer.writerow(_COLUMNS)
     for (query_id, passage_id), said in sorted(verdicts.items()):
         writer.writerow((_guarded(query_id), _guarded(passage_id), said.verdict, said.texts))
-    path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         with draft.open("w", encoding="utf-8", newline="") as file:

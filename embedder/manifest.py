@@ -97,8 +97,9 @@ def card(
 {table}
 
 Pass-through: the share of known positives that the rules would have kept as negatives, had nobody judged them (known
-positives: an optimistic stand-in for unknown ones). Contamination: the share of negatives that are relevant all the same.
-Both are of all that the rules kept, with intervals in brackets; negatives are drawn from that.
+positives: an optimistic stand-in for unknown ones). Contamination: the share of unjudged kept candidates that are relevant
+all the same; "at least" is as far as copies and answers to the same question are right answers. Intervals are in brackets;
+negatives are drawn from these candidates, and from those judged not relevant.
 {_warning(entries)}
 ```python
 from datasets import load_dataset

@@ -18,7 +18,9 @@ def measured(dataset: str) -> dict[str, Any]:
     Returns:
         `pass_through` of the setting in force, as a share with its interval, null where labels cannot tell it.
         `contamination` of the kept candidates: `lower` bound from copies and judgements, and from a judge's labels an
-        `estimate` with its interval or no more than an `upper` bound; `after_judge` where the judge took some away.
+        `estimate` with its interval or no more than an `upper` bound, all of what the filter kept; `removed`, how many of
+        those the judge took away; `after_judge`, the same estimate of what it left, where it was asked about everything
+        that nobody had judged and always answered.
     """
     filtered, judged = (_report(layout.report(stage, dataset)) for stage in ("filter", "judge"))
     return {
@@ -38,13 +40,14 @@ def in_words(found: Mapping[str, Any]) -> tuple[str, str]:
 
 def _contaminated(kept: Mapping[str, Any]) -> str:
     """Say the most that is known: what a judge estimated, or bounds from above, or evidence without a judge."""
+    before = " before the judge's removals" if kept["removed"] else ""
     if kept["after_judge"] is not None:
-        return _by_judge(kept["after_judge"], "after the judge")
+        return f"{_estimated(kept['after_judge'])} after the judge"
     if kept["upper"] is not None:
-        return _by_judge(kept, "by the judge")
+        return f"{_estimated(kept)}{before or ' by the judge'}"
     if kept["lower"] is None:
         return "not measured"
-    return f"at least {_share(kept['lower'])}" if kept["lower"] else "no evidence of any"
+    return f"at least {_share(kept['lower'])}{before}" if kept["lower"] else f"no evidence of any{before}"
 
 
 def _pass_through(path: Path) -> dict[str, Any] | None:
@@ -64,13 +67,15 @@ def _pass_through(path: Path) -> dict[str, Any] | None:
 
 
 def _contamination(bound: Mapping[str, Any], report: Mapping[str, Any]) -> dict[str, Any]:
-    judged = report.get("contamination") or {}
+    judged, counts = report.get("contamination") or {}, report.get("counts") or {}
     only = bool(judged.get("upper_only"))
-    # What is left after the judge is known if it was asked about everything.
-    after = judged.get("after_judge") if not (report.get("counts") or {}).get("not_asked") else None
+    # What is left after the judge is known if it said something of everything.
+    whole = not (counts.get("not_asked") or counts.get("failed"))
+    after = judged.get("after_judge") if whole else None
     return {
         "lower": bound.get("lower"),
         **_known(judged.get("contamination"), judged.get("upper"), only=only),
+        "removed": counts.get("relevant", 0) + counts.get("near_copies_of_relevant", 0),
         "after_judge": after and _known(after, after.get("upper"), only=only),
     }
 
@@ -80,10 +85,8 @@ def _known(interval: Mapping[str, Any] | None, upper: float | None, *, only: boo
     return {"estimate": shown, "upper": upper}
 
 
-def _by_judge(found: Mapping[str, Any], by: str) -> str:
-    if found["estimate"] is None:
-        return f"below {_share(found['upper'])} {by}"
-    return f"{_interval(found['estimate'])} {by}"
+def _estimated(found: Mapping[str, Any]) -> str:
+    return f"below {_share(found['upper'])}" if found["estimate"] is None else _interval(found["estimate"])
 
 
 def _interval(found: Mapping[str, Any]) -> str:

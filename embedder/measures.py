@@ -7,13 +7,12 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from embedder import files, languages, schemas
 from embedder.candidates import Block, Filtering
-from embedder.contamination import lower
+from embedder.contamination import lower, twins
 from embedder.contamination.controls import Known, with_controls
-from embedder.contamination.evidence import SAME_COSINE, Evidence, Pairs
+from embedder.contamination.evidence import Evidence, Pairs
 from embedder.contamination.sample import Draw, strata
 from embedder.filter_report import Tally
 from embedder.judged import Ints, index
@@ -37,6 +36,7 @@ class Measures:
         leak: how it is measured.
         made_by: the metadata of table `candidates`.
         grid: the settings whose pass-through is measured, the current one first.
+        stored: how many negatives materialize stores of a query.
         cosines: table `cosines` of the run, where mine wrote it.
     """
 
@@ -50,18 +50,19 @@ class Measures:
         leak: Leak,
         made_by: Mapping[str, str],
         grid: Sequence[Setting],
+        stored: int,
         cosines: Path | None = None,
     ) -> None:
         self._filtering, self._judged, self._entry, self._leak = filtering, judged, entry, leak
         self._made_by = made_by
-        self.tally = Tally(filtering, entry)
+        self.tally = Tally(filtering, entry, leak.draws)
         self._left_out = [schemas.LEFT_OUT.schema.empty_table()]
         self._lower, self._draw = lower.Tally(), Draw(leak)
         self._all_queries = index(filtering.query_ids, queries["query_id"].combine_chunks())
         if not entry.labelled:
             words = query_words(filtering.query_texts, entry.language)
-            self._meter = Meter(grid, leak, filtering.query_ids.to_pylist(), words)
-            self._evidence = self._evidenced(queries, qrels, cosines)
+            self._meter = Meter(grid, leak, stored, filtering.query_ids.to_pylist(), words)
+            self._evidence, self._thresholds = self._evidenced(queries, qrels, cosines)
 
     def add(self, block: Block) -> None:
         """Measure one block; blocks come in order and once."""
@@ -76,12 +77,16 @@ class Measures:
         self._look(block)
 
     def _look(self, block: Block) -> None:
-        """Look for evidence on what is kept and was not judged, and let it go by the draw of the sample."""
-        found = block.candidates
-        kept = np.flatnonzero((block.refused_by == 0) & ~found.is_negative)
+        """Look for evidence on what is kept and nobody judged, and let it go by the draw of the sample.
+
+        What was judged is no guess, whether it is a negative or graded between a negative and a positive.
+        """
+        found, passed = block.candidates, block.refused_by == 0
+        unjudged = pc.is_null(block.table["relevance"]).to_numpy()
+        kept = np.flatnonzero(passed & unjudged)
         query, passage = block.query[kept], block.passage[kept]
         evidence = self._evidence.of(self._all_queries[query], passage)
-        self._lower.add(query, evidence)
+        self._lower.add(query, evidence, judged=int(np.count_nonzero(passed & ~unjudged)))
         rank = found.counted_rank(self._filtering.rules)[kept]
         scores = found.score[kept], found.positive_score[kept]
         self._draw.add(*self._ids(query, passage), strata(rank, *scores, found.scale, evidence.suspicious))
@@ -92,7 +97,7 @@ class Measures:
 
     def report(self) -> dict[str, Any]:
         """Return what report.json says."""
-        bound = None if self._entry.labelled else self._lower.report(self._leak)
+        bound = None if self._entry.labelled else self._lower.report(self._leak, self._thresholds)
         return {**self.tally.report(self._made_by), "contamination": bound}
 
     def write(self, folder: Path) -> None:
@@ -115,24 +120,24 @@ class Measures:
         filtering = self._filtering
         return filtering.query_ids.take(pa.array(query)), filtering.passage_ids.take(pa.array(passage))
 
-    def _evidenced(self, queries: pa.Table, qrels: pa.Table, cosines: Path | None) -> Evidence:
+    def _evidenced(
+        self, queries: pa.Table, qrels: pa.Table, cosines: Path | None
+    ) -> tuple[Evidence, Mapping[str, float | None] | None]:
+        """Return what is asked for evidence, and from which cosine on each teacher has twins; None without cosines."""
         filtering, rules = self._filtering, self._filtering.rules
         if filtering.shingles is None:
             raise AssertionError("a dataset without labels has shingles")
         query_ids = queries["query_id"].combine_chunks()
         relevant = schemas.positives(qrels, self._entry.positive_at)
         positives = Pairs(index(relevant["query_id"], query_ids), index(relevant["passage_id"], filtering.passage_ids))
-        close = None
-        if cosines is not None:
-            near = pc.field("cosine") >= pa.scalar(SAME_COSINE, pa.float32())
-            pairs = pq.read_table(cosines, columns=["query_id", "passage_id"], filters=near)
-            close = Pairs(index(pairs["query_id"], query_ids), index(pairs["passage_id"], filtering.passage_ids))
-        return Evidence(
+        found = twins.read(cosines, query_ids, filtering.passage_ids, positives) if cosines else None
+        evidence = Evidence(
             queries["text"].to_pylist(),
             positives,
             filtering.shingles,
             languages.of(self._entry.language).unit,
             rules.near_copy_size,
             rules.near_copy_jaccard,
-            close,
+            found.pairs if found else None,
         )
+        return evidence, found.thresholds if found else None

@@ -1,17 +1,14 @@
 """Which candidates may be negatives: of their query, and, where margins are about a row's own positive, of a row."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
-from pydantic import ValidationError
 
 from embedder import schemas
 from embedder.decontamination import Contaminated
-from embedder.errors import TableError
 from embedder.filters import BIT, KEEP, too_close, within_margin
 from embedder.params.models import Dataset, Filter
 
@@ -99,25 +96,6 @@ def _relabelled(candidates: pa.Table, judged: pa.Table) -> Bools:
     found = candidates.select(["query_id", "passage_id"]).take(pa.array(rows)).to_pydict()
     out[rows] = [pair in pairs for pair in zip(found["query_id"], found["passage_id"], strict=True)]
     return out
-
-
-def rules_of(made_by: Mapping[str, str], where: str) -> Filter:
-    """Return the rules that made a table of candidates, from its metadata.
-
-    Args:
-        made_by: the metadata.
-        where: the table, for the message.
-
-    Raises:
-        TableError: the table says nothing of them, or what this version cannot read.
-    """
-    try:
-        return Filter.model_validate_json(made_by["rules"])
-    except (KeyError, ValidationError) as error:
-        raise TableError(
-            f"{where}: does not say by which rules it was made, as tables of an older version don't; run filter and "
-            "judge again (dvc repro)"
-        ) from error
 
 
 class OwnMargin:

@@ -34,4 +34,7 @@ def _sha256(path: Path) -> str:
 
 
 if __name__ == "__main__":
-    sys.stdout.write(f"{content_hash(file_hashes(Path(sys.argv[1])))}\n")
+    hashes = file_hashes(Path(sys.argv[1]))
+    if not hashes:
+        sys.exit(f"error: {sys.argv[1]}: no folder with files")
+    sys.stdout.write(f"{content_hash(hashes)}\n")

@@ -1,4 +1,4 @@
-"""The kept candidates that are most likely false negatives: those that a judge scored highest, then the closest ones."""
+"""The kept candidates that are most likely false negatives: those nobody looked at first, the closest to a positive first."""
 
 from collections.abc import Iterable
 
@@ -11,8 +11,8 @@ from embedder.filters import KEEP, percentile
 
 COLUMNS = ("query_id", "rank", "passage_id", "score", "relevance", "positive_score", "verdict")
 JUDGE = "judge_score"
-# Worst first: what a judge looked at; what stands near its positive; what has no positive with a score.
-_JUDGED, _CLOSE, _UNKNOWN = 0, 1, 2
+# Worst first: what stands near its positive; what has no positive with a score; what a judge called not relevant.
+_CLOSE, _UNKNOWN, _JUDGED = 0, 1, 2
 _FOUND = pa.schema(
     [
         ("query_id", pa.string()),
@@ -25,31 +25,37 @@ _FOUND = pa.schema(
 _ORDER = [("order", "ascending"), ("value", "descending"), ("query_id", "ascending"), ("passage_id", "ascending")]
 
 
-def worst(batches: Iterable[pa.RecordBatch], scale: NDArray[np.float64], most: int) -> list[tuple[str, int]]:
+def worst(
+    batches: Iterable[pa.RecordBatch], scale: NDArray[np.float64], most: int, *, final: bool = False
+) -> list[tuple[str, int]]:
     """Find the kept candidates that are most likely relevant, one a query; passages that somebody graded are left out.
 
-    First come those that a judge scored, by its score. The others come by how near they are to their query's lowest
-    positive on the scale of the dataset: percentile of the candidate less percentile of the positive, highest first.
-    Last come those whose positive has no score, by their own percentile. Ties go by ids.
+    First come those that no judge scored, by how near they are to their query's lowest positive on the scale of the
+    dataset: percentile of the candidate less percentile of the positive, highest first; then those whose positive has no
+    score, by their own percentile. Last come those that a judge scored, which was below its threshold, as they are kept:
+    the highest score first. Ties go by ids.
 
     Args:
         batches: rows of table `candidates` with COLUMNS, and with JUDGE where a judge has run; at no time more than a
             batch and `most` rows are held.
         scale: the scores of the dataset's positives, ascending.
         most: how many are wanted.
+        final: whether the judge is not doubted, as a person is not: what it scored is left out.
 
     Returns:
         query_id and rank of each.
     """
     found = _FOUND.empty_table()
     for batch in batches:
-        found = pa.concat_tables([found, _measured(pa.Table.from_batches([batch]), scale)])
+        found = pa.concat_tables([found, _measured(pa.Table.from_batches([batch]), scale, final=final)])
         found = _first_of_each(found.take(pc.sort_indices(found, _ORDER))).slice(0, most)
     return list(zip(found["query_id"].to_pylist(), found["rank"].to_pylist(), strict=True))
 
 
-def _measured(rows: pa.Table, scale: NDArray[np.float64]) -> pa.Table:
+def _measured(rows: pa.Table, scale: NDArray[np.float64], *, final: bool) -> pa.Table:
     rows = rows.filter(pc.and_(pc.equal(rows["verdict"], KEEP), pc.is_null(rows["relevance"])))
+    if final and JUDGE in rows.column_names:
+        rows = rows.filter(pc.is_null(rows[JUDGE]))
     asked = _floats(rows[JUDGE]) if JUDGE in rows.column_names else np.full(rows.num_rows, np.nan)
     positive, near = _floats(rows["positive_score"]), percentile(_floats(rows["score"]), scale)
     unknown = np.isnan(positive)

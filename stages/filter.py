@@ -28,15 +28,16 @@ def filter_candidates(dataset: Dataset) -> None:
     path, members = layout.table("mine", dataset, "run"), layout.table("mine", dataset, "members")
     written = layout.table("mine", dataset, "cosines")
     cosines = written if written.exists() else None
-    if rules.near_copy_cosine is not None and cosines is None:
-        say(f"filter {dataset}: the teacher wrote no cosines, so near_copy_cosine refuses nothing")
     mined = schemas.peek(path, schemas.RUN)
     judged = schemas.read(layout.table("mine", dataset, "judged"), schemas.JUDGED, schemas.metadata(mined))
     held_out = dev_positives(queries, qrels, entry)
     filtering = Filtering(queries, corpus, judged, held_out, entry, rules, cosines)
+    for rule in filtering.rules_without_data:
+        say(f"filter {dataset}: the teacher wrote no cosines, so {rule} refuses nothing")
     made = made_by(mined.schema, filtering.rules)
     grid = settings(filtering.rules, int(made["depth"]), scored=not members.exists())
-    measures = Measures(filtering, queries, qrels, judged, entry, params.leak, made, grid, cosines)
+    stored = params.materialize.num_negatives
+    measures = Measures(filtering, queries, qrels, judged, entry, params.leak, made, grid, stored, cosines)
 
     def measured(blocks: "Iterator[Block]") -> "Iterator[pa.RecordBatch]":
         for block in blocks:

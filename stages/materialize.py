@@ -7,9 +7,9 @@ def materialize() -> None:
     """Draw the negatives and write the training shards of all datasets, with what was dropped and why."""
     from embedder import decontamination, files, layout, schemas, shards
     from embedder.audit.materialized import audit_shards
+    from embedder.filters import rules_of
     from embedder.manifest import card, manifest
     from embedder.measured import in_words, measured
-    from embedder.negatives import rules_of
     from embedder.params.load import load
     from embedder.training_rows import check_losses, choose
 
@@ -41,7 +41,8 @@ def materialize() -> None:
             written += shards.write_shards(
                 folder / layout.SHARDS.name, name, entry, chosen.rows, tables, made_by, settings.shard_rows
             )
-            print(f"materialize {name}: {len(chosen.rows):,} rows, {len(chosen.dropped):,} dropped")
+            queries = len({row.query_id for row in chosen.rows})
+            print(f"materialize {name}: {len(chosen.rows):,} rows of {queries:,} of {chosen.mined:,} queries")
         audited = audit_shards(folder / layout.SHARDS.name)
         print(f"materialize: {audited.rows:,} rows audited")
         content = manifest(list(shards.describe(written, folder)), counts, params.datasets, settings, audited.as_json())

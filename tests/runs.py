@@ -254,7 +254,7 @@ def rule_sets(draw: st.DrawFn, /, **fixed: object) -> Filter:
     least, width = draw(st.none() | st.integers(1, 6)), draw(st.none() | st.integers(0, 6))
     quarters = st.none() | st.sampled_from([0.0, 0.25, 0.5, 1.0])
     percents = st.none() | st.sampled_from([0.0, 25.0, 50.0, 75.0, 100.0])
-    drawn = {
+    drawn: dict[str, Any] = {
         "min_rank": least,
         "max_rank": None if width is None else (least or 1) + width,
         "counted": draw(st.sampled_from(["without_positives", "raw"])),
@@ -270,4 +270,8 @@ def rule_sets(draw: st.DrawFn, /, **fixed: object) -> Filter:
         "near_copy_size": draw(st.integers(1, 3)),
         "near_copy_cosine": draw(st.none() | st.sampled_from([0.5, 0.75, 1.0])),
     }
+    for lower, upper in (("min_score", "max_score"), ("min_score_percentile", "max_score_percentile")):
+        low, high = drawn[lower], drawn[upper]
+        if low is not None and high is not None and low > high:
+            drawn |= {lower: high, upper: low}
     return tables.rules(**(drawn | fixed))

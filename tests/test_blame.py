@@ -74,7 +74,7 @@ def test_losses_come_first_the_largest_before_others() -> None:
     assert [change.is_loss for change in found] == [True, True, True, False]
 
 
-def test_a_row_that_pushed_the_passage_away_is_found() -> None:
+def test_a_row_that_has_the_passage_as_a_negative_is_found() -> None:
     """Rows are found whose negatives have the passage's text or a near copy, with rank, score and similarity."""
     rows = _rows({"x": FAR, "copy": GOLD.upper()}, {"y": FAR}, {"near": NEAR, "copy": GOLD.upper()}, {})
     found = pushes([(_source(), rows)], Golds({"gold": GOLD, "other": "nothing like it"}, "word", 0.5))
@@ -84,6 +84,7 @@ def test_a_row_that_pushed_the_passage_away_is_found() -> None:
         ("q2", "near", 41, 0.5, "gold", round(8 / 9, 3)),
     ]
     assert found[2].row["query"] == "query 2"
+    assert [push.stored for push in found] == [2, 2, 2]
     assert found[2].text == NEAR
 
 
@@ -129,7 +130,7 @@ def _push(
 ) -> Push:
     row = {"query_id": "q", "query": "?", "positive_id": "p", "positive": f"{FAR} too", "positive_score": positive}
     score = None if made_by.get("judge", "none") == "none" else 0.25
-    return Push(_source(rules, **made_by), row, "n", FAR, rank, 0.8, score, "gold", jaccard)
+    return Push(_source(rules, **made_by), row, 15, "n", FAR, rank, 0.8, score, "gold", jaccard)
 
 
 def test_the_rules_that_kept_it_are_named() -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -9,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from embedder import schemas
-from embedder.candidates import judge_candidates
+from embedder import candidates, schemas
+from embedder.candidates import Filtering, judge_candidates
 from embedder.filter_report import verdict_counts
 from embedder.filters import BIT, VERDICTS
 from embedder.params.models import Dataset, Filter
@@ -124,6 +125,17 @@ _TEXTS = st.lists(st.sampled_from("abc"), min_size=1, max_size=5).map(" ".join)
 # Powers of two, so that no rounding decides.
 _SCORES = st.sampled_from([-2.0, -1.0, -0.5, 0.0, 0.25, 0.5, 1.0, 2.0])
 _GRADES = st.sampled_from([0.0, 0.5, 1.0])
+
+
+def _ascending(changes: dict[str, Any]) -> dict[str, Any]:
+    """Swap bounds on scores of which the least lies above the most."""
+    for least, most in (("min_score", "max_score"), ("min_score_percentile", "max_score_percentile")):
+        low, high = changes[least], changes[most]
+        if low is not None and high is not None and low > high:
+            changes = changes | {least: high, most: low}
+    return changes
+
+
 _RULES = st.fixed_dictionaries(
     {
         "min_rank": st.none() | st.integers(1, 3),
@@ -139,7 +151,7 @@ _RULES = st.fixed_dictionaries(
         "relative_margin": st.none() | st.sampled_from([0.0, 0.25, 0.5]),
         "near_copy_jaccard": st.none() | st.sampled_from([0.5, 0.8, 1.0]),
     }
-).map(lambda changes: tables.rules(**changes))
+).map(lambda changes: tables.rules(**_ascending(changes)))
 
 
 @st.composite
@@ -275,3 +287,23 @@ def test_a_grade_at_the_bound_is_on_its_side() -> None:
     case = Case({"q": "t"}, texts, {("q", p): 1.0 for p in texts}, {("q", "a"): 0.7, ("q", "b"): 0.3})
     found = filtered(case, tables.rules(min_rank=9), tables.entry(positive_at=0.7, negative_at=0.3))
     assert found["verdict"].to_pylist() == ["is_positive", "keep", "before_rank_window"]
+
+
+def test_queries_without_candidates_come_in_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whether they come first, between others or last, no block has more queries than it may, and each is in one."""
+    monkeypatch.setattr(candidates, "_QUERIES", 3)
+    names = [f"q{i:02}" for i in range(20)]
+    found = ["q07", "q08", "q13"]
+    filtering = Filtering(
+        tables.queries(dict.fromkeys(names, "text")),
+        tables.corpus({"p": "one", "r": "two"}),
+        tables.judged([(name, "p", 1.0, 1.0, None) for name in names]),
+        pa.array([], pa.string()),
+        tables.entry(),
+        tables.rules(),
+    )
+    run = tables.run([(name, 1, "r", 1.0) for name in found])
+    blocks = list(filtering.blocks(run.to_batches()))
+    assert [query for block in blocks for query in block.positives.query.tolist()] == list(range(20))
+    assert max(len(block.positives.query) for block in blocks) == 3
+    assert [row for block in blocks for row in block.table["query_id"].to_pylist()] == found

@@ -100,8 +100,11 @@ def _plain(case: Case, member: str) -> dict[tuple[str, str, str], tuple[str, flo
     found = {}
     for query, (run, grades) in enumerate(zip(case.runs, case.grades, strict=True)):
         positives = sorted(p for p, grade in grades.items() if grade >= 1)
-        for passage in set(run) - set(positives):
-            best = max(positives, key=lambda p, q=passage: (TABLES[member][q, p], -p))  # type: ignore[misc]
+        for passage in run:
+            others = [p for p in positives if p != passage]
+            if not others:
+                continue
+            best = max(others, key=lambda p, q=passage: (TABLES[member][q, p], -p))  # type: ignore[misc]
             found[f"q{query}", IDS[passage], member] = (IDS[best], float(TABLES[member][passage, best]))
     return found
 
@@ -111,7 +114,7 @@ def _plain(case: Case, member: str) -> dict[tuple[str, str, str], tuple[str, flo
 def test_the_closest_positive_is_that_of_plain_python(
     case: Case, most: int, members: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Of each row that is no positive and each member, ties by id, whatever the number of pairs at once."""
+    """Of each row and each member, never itself, ties by id, whatever the number of pairs at once."""
     monkeypatch.setattr(closest, "_PAIRS", most)
     teacher = Made(members)
     table = closest_positives(teacher, case.run(), case.judged(), IDS, tables.entry()).table
@@ -138,6 +141,17 @@ def test_without_vectors_the_report_says_why() -> None:
         found = closest_positives(teacher, case.run(), case.judged(), IDS, entry)
         assert found.table is None
         assert found.report() == {"cosines": None, "no_cosines": reason}
+
+
+def test_an_only_positive_has_no_other() -> None:
+    """Of a query with one positive, which alone was found, there is nothing to compare; of two, each has the other."""
+    case = Case([[0], [1, 2]], [{0: 1.0}, {1: 1.0, 2: 1.0}])
+    table = closest_positives(Made(("",)), case.run(), case.judged(), IDS, tables.entry()).table
+    assert table is not None
+    assert table.select(["query_id", "passage_id", "positive_id"]).to_pylist() == [
+        {"query_id": "q1", "passage_id": "p1", "positive_id": "p2"},
+        {"query_id": "q1", "passage_id": "p2", "positive_id": "p1"},
+    ]
 
 
 def test_nothing_mined_has_an_empty_table() -> None:

@@ -6,7 +6,7 @@ from embedder.filter_report import quantiles
 from embedder.filters import BIT, VERDICTS
 from embedder.params.models import Dataset
 from tests import tables
-from tests.filtering import filter_tables
+from tests.filtering import DRAWS, filter_tables
 from tests.test_candidates import EXAMPLE, STRICT, Case
 
 Judged = list[tuple[str, str, float, float, int | None]]
@@ -42,6 +42,18 @@ def test_known_false_negatives_come_from_the_judged_ranks() -> None:
     """Of two positives at ranks 1 and 2 of two, each is the other's only candidate: every draw holds it."""
     report = _report([("q", 1, "p", 1.0), ("q", 2, "s", 0.5)], [("q", "p", 1.0, 1.0, 1), ("q", "s", 1.0, 0.5, 2)])
     assert [window["share"] for window in report["known_false_negatives"]] == [1.0, 1.0, 0.0]
+    assert {window["draws"] for window in report["known_false_negatives"]} == {DRAWS}
+
+
+def test_a_rule_without_data_is_named() -> None:
+    """Where nobody wrote cosines the report lists near_copy_cosine, unless it is off, as it is for label tasks."""
+    rules = tables.rules(near_copy_cosine=0.9)
+    for entry, asked, named in (
+        (tables.entry(), rules, ["near_copy_cosine"]),
+        (tables.entry(), tables.rules(), []),
+        (tables.entry("clustering"), rules, []),
+    ):
+        assert filter_tables(*EXAMPLE.tables(), entry, asked)[1]["rules_without_data"] == named
 
 
 def test_the_report_adds_up() -> None:

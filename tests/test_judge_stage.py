@@ -13,7 +13,7 @@ from embedder import endpoints, labels, layout, schemas
 from embedder.labels import Verdict, texts_hash
 from embedder.revisions import content_hash, file_hashes
 from stages.judge import app
-from tests import endpoint_server, mined, project
+from tests import endpoint_server, mined, project, tables
 from tests.endpoint_server import Server, chat
 from tests.judges import entries
 from tests.teachers import pair_models
@@ -26,12 +26,38 @@ _RULES: dict[str, Any] = {"action": "relabel", "top": None}
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A project mined as far as the filter."""
     mined.write(tmp_path)
-    sample = [(query, passage, kind, kind, 1.0) for query, passage, kind in _SAMPLE]
-    path = tmp_path / layout.table("filter", "docs", "sample")
-    schemas.write(path, schemas.SAMPLE, schemas.from_rows(schemas.SAMPLE, sample))
+    _write_candidates(tmp_path, mined.ROWS)
+    _write_sample(tmp_path, _SAMPLE)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(endpoints, "sleep", lambda _: None)
     return tmp_path
+
+
+def _write_candidates(folder: Path, rows: list[mined.Row]) -> None:
+    """Write the filter's candidates, which say that near copies share half of their words."""
+    mined.write_candidates(folder, rows)
+    path = folder / layout.table("filter", "docs", "candidates")
+    data = schemas.read(path, schemas.CANDIDATES)
+    rules = tables.rules(near_copy_jaccard=0.5, near_copy_size=1).model_dump_json()
+    schemas.write(path, schemas.CANDIDATES, schemas.build(schemas.CANDIDATES, data, mined.MADE_BY | {"rules": rules}))
+
+
+def _write_sample(folder: Path, pairs: list[tuple[str, str, str]]) -> None:
+    sample = schemas.from_rows(schemas.SAMPLE, [(query, passage, kind, kind, 1.0) for query, passage, kind in pairs])
+    schemas.write(folder / layout.table("filter", "docs", "sample"), schemas.SAMPLE, sample)
+
+
+def _say(verdicts: dict[tuple[str, str], str]) -> None:
+    """Write verdicts of a person, on the texts of today."""
+    queries = {"q1": "What comes first?", "q2": "And then?"}
+    said = {
+        (query, passage): Verdict(verdict, texts_hash(queries[query], mined.TEXTS.get(passage, "")))
+        for (query, passage), verdict in verdicts.items()
+    }
+    labels.write(layout.labels("docs"), said)
+
+
+_PERSON = {"kind": "person", "threshold": 1, "threshold_percentile": None, "action": "drop", "top": 0}
 
 
 @pytest.fixture
@@ -78,7 +104,7 @@ def test_without_a_judge_all_is_passed_on() -> None:
     """Candidates and judgements are copied, labels are empty, and nothing is said of contamination."""
     done = _run()
     assert (done.exit_code, done.stderr) == (0, "")
-    assert done.stdout == "judge docs: no judge, 0 relevant, 3 kept\n"
+    assert done.stdout == "judge docs: no judge, 0 relevant, 0 near copies of those, 3 kept\n"
     assert set(_outputs()) == {"candidates.parquet", "judged.parquet", "labels.parquet", "report.json"}
     candidates = schemas.read(layout.table("judge", "docs", "candidates"), schemas.JUDGED_CANDIDATES)
     before = schemas.read(layout.table("filter", "docs", "candidates"), schemas.CANDIDATES)
@@ -96,7 +122,9 @@ def test_a_language_model_judges(folder: Path, server: Server) -> None:
     _judge_by(folder, entries.llm(server.url, **_RULES))
     done = _run()
     assert done.exit_code == 0, done.stderr
-    assert done.stdout == "judge docs: 2 of 3 kept candidates judged, 2 relevant, 1 kept\n"
+    assert done.stdout.startswith(
+        "judge docs: 2 of 3 kept candidates judged, 2 relevant, 0 near copies of those, 1 kept\n"
+    )
     (cost,) = done.stderr.splitlines()
     assert cost.startswith("judge docs: mine: 6 pairs, 0 of them answered before; about ")
     # Kept p5 of both, the positives p1 and p2 of q1 and p8 of q2, and the random p1 of q2.
@@ -153,6 +181,22 @@ def test_a_dry_run_writes_nothing(folder: Path, server: Server) -> None:
     assert not layout.VECTORS.exists()
 
 
+def test_a_judge_that_cannot_tell_is_refused(folder: Path, server: Server) -> None:
+    """A judge that calls random passages relevant as often as positives changes nothing: its stage fails."""
+    passages = sorted(mined.TEXTS)
+    pairs = [(query, passage) for query in ("q1", "q2", "q4") for passage in passages if passage != "p5"]
+    controls = [(*pair, "positive" if i % 2 else "random") for i, pair in enumerate(pairs)]
+    _write_sample(folder, [("q1", "p5", "kept"), ("q2", "p5", "kept"), *controls])
+    server.answer = lambda _: chat(json.dumps({"grade": 3}))
+    _judge_by(folder, entries.llm(server.url, **_RULES))
+    done = _run()
+    assert done.exit_code == 2
+    (*_, said) = done.stderr.splitlines()
+    assert said.startswith("error: datasets.docs, judges.mine: may be no better than chance")
+    assert "(sensitivity 100%, specificity 0%)" in said
+    assert not layout.folder("judge", "docs").exists()
+
+
 def test_errors_name_dataset_and_judge(folder: Path, server: Server) -> None:
     """One line says which dataset, which entry, and why; no output is left."""
     _judge_by(folder, entries.llm(server.url, max_tokens=10, **_RULES))
@@ -174,25 +218,68 @@ def test_labels_are_not_judged(folder: Path, server: Server) -> None:
     assert done.exit_code == 0, done.stderr
     assert "no judge" in done.stdout
     assert server.bodies == []
-    assert _report()["counts"]["not_asked"] == 3
+    counts = _report()["counts"]
+    assert (counts["not_asked"], counts["judged_negatives"]) == (2, 1)
 
 
 def test_a_person_judges(folder: Path) -> None:
     """Verdicts in labels/ refuse and keep; of pairs without one nobody was asked."""
-    pairs = {("q1", "p5"): "yes", ("q2", "p5"): "no", ("q1", "p1"): "unsure"}
-    queries = {"q1": "What comes first?", "q2": "And then?"}
-    said = {
-        (query, passage): Verdict(verdict, texts_hash(queries[query], mined.TEXTS[passage]))
-        for (query, passage), verdict in pairs.items()
-    }
-    labels.write(layout.labels("docs"), said)
-    _judge_by(folder, {"kind": "person", "threshold": 1, "threshold_percentile": None, "action": "drop", "top": 0})
+    _say({("q1", "p5"): "yes", ("q2", "p5"): "no", ("q1", "p1"): "unsure"})
+    _judge_by(folder, _PERSON)
     done = _run()
-    assert done.stdout == "judge docs: 2 of 3 kept candidates judged, 1 relevant, 2 kept\n"
+    assert done.stdout.startswith(
+        "judge docs: 2 of 3 kept candidates judged, 1 relevant, 0 near copies of those, 2 kept\n"
+    )
     assert _verdicts()["q1", "p5"] == "judge_says_relevant"
     report = _report()
     assert report["pairs"] == {"all": 4, "answered": 2, "failed": {"unsure": 1}, "not_asked": 1}
-    assert report["stale"] == 0
+    assert (report["stale"], report["verdicts_unused"], report["words"]) == (0, 0, [])
+
+
+def test_a_verdict_counts_beyond_the_sample(folder: Path) -> None:
+    """A person's yes refuses and a no stays, although the window and with it the sample changed; labels are the sample."""
+    _write_sample(folder, _SAMPLE[2:])
+    _say({("q1", "p5"): "yes", ("q2", "p5"): "no", ("q1", "p6"): "yes", ("q1", "p7"): "no", ("q1", "gone"): "yes"})
+    _judge_by(folder, _PERSON)
+    assert _run().exit_code == 0
+    assert (_verdicts()["q1", "p5"], _verdicts()["q2", "p5"]) == ("judge_says_relevant", "keep")
+    # A judged negative is known, p7 is refused, and the last is no candidate any more.
+    assert (_verdicts()["q1", "p6"], _verdicts()["q1", "p7"]) == ("keep", "after_rank_window")
+    report = _report()
+    assert report["verdicts_unused"] == 3
+    assert report["pairs"] == {"all": 4, "answered": 2, "failed": {"unsure": 0}, "not_asked": 2}
+    labelled = schemas.read(layout.table("judge", "docs", "labels"), schemas.LABELS)
+    assert labelled.select(["query_id", "passage_id"]).num_rows == 2
+    assert labelled["relevant"].to_pylist() == [None, None]
+
+
+@pytest.mark.parametrize("action", ["drop", "relabel"])
+def test_a_near_copy_of_the_relevant_is_refused(folder: Path, action: str) -> None:
+    """Dropped or relabelled, what a person calls relevant takes its near copies of the same query with it."""
+    mined.write(folder, mined.TEXTS | {"p9": "a fine, negative,", "p10": "a fine negative too"})
+    copies: list[mined.Row] = [("q1", 7, "p9", 3.0, None, ()), ("q1", 8, "p10", 2.0, None, ())]
+    _write_candidates(folder, [*mined.ROWS, *copies, ("q2", 3, "p10", 1.0, None, ())])
+    _say({("q1", "p5"): "yes"})
+    _judge_by(folder, _PERSON | {"action": action})
+    done = _run()
+    assert done.stdout.startswith(
+        "judge docs: 1 of 6 kept candidates judged, 1 relevant, 1 near copies of those, 4 kept\n"
+    )
+    assert (_verdicts()["q1", "p10"], _verdicts()["q2", "p10"]) == ("duplicates_positive", "keep")
+    # A comma makes two other words: `a` alone of five is shared.
+    assert _verdicts()["q1", "p9"] == "keep"
+    assert len(_report()["words"]) == (action == "relabel")
+
+
+def test_what_makes_a_near_copy_depends_on_the_language(folder: Path) -> None:
+    """Where no blanks tell words apart, shingles are characters."""
+    mined.write(folder, mined.TEXTS | {"p9": "afinenegative"})
+    _write_candidates(folder, [*mined.ROWS, ("q1", 7, "p9", 3.0, None, ())])
+    _say({("q1", "p5"): "yes"})
+    for language, verdict in (("en", "keep"), ("ja", "duplicates_positive")):
+        _judge_by(folder, _PERSON, language=language)
+        assert _run().exit_code == 0
+        assert _verdicts()["q1", "p9"] == verdict
 
 
 def test_a_cross_encoder_judges_by_a_percentile(folder: Path) -> None:
@@ -229,7 +316,26 @@ def test_a_cross_encoder_judges_by_a_percentile(folder: Path) -> None:
 def test_tables_of_another_ingest_are_refused(folder: Path, server: Server) -> None:
     """A pair whose text is gone says that the filter is older than what was ingested."""
     _judge_by(folder, entries.llm(server.url, **_RULES))
-    mined.write_candidates(folder, [*mined.ROWS, ("q2", 9, "gone", 1.0, None, ())])
+    _write_candidates(folder, [*mined.ROWS, ("q2", 9, "gone", 1.0, None, ())])
     done = _run()
     assert done.exit_code == 2
     assert "older than data/ingest/docs" in done.stderr
+
+
+def test_a_copy_without_a_text_is_refused_too(folder: Path) -> None:
+    """A candidate that nobody was asked about is missed as well when it is to be compared."""
+    _write_candidates(folder, [*mined.ROWS, ("q1", 9, "gone", 1.0, None, ())])
+    _say({("q1", "p5"): "yes"})
+    _judge_by(folder, _PERSON)
+    done = _run()
+    assert (done.exit_code, done.stderr.splitlines()[-1].count("older than data/ingest/docs")) == (2, 1)
+
+
+def test_rules_of_an_older_version_are_missed(folder: Path) -> None:
+    """Candidates that do not say what a near copy is end the stage in one line, once something is relevant."""
+    mined.write_candidates(folder, mined.ROWS)
+    _say({("q1", "p5"): "yes"})
+    _judge_by(folder, _PERSON)
+    done = _run()
+    assert done.exit_code == 2
+    assert "does not say by which rules it was made" in done.stderr

@@ -1,6 +1,9 @@
 """Tests of embedder.labels."""
 
 import csv
+import fcntl
+import multiprocessing
+import os
 from pathlib import Path
 
 import pytest
@@ -8,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from embedder.errors import TableError
-from embedder.labels import VERDICTS, Verdict, read, texts_hash, write
+from embedder.labels import VERDICTS, Verdict, add, read, texts_hash, write
 
 _IDS = st.text(st.characters(exclude_categories=["Cs"]) | st.sampled_from("=+-@'\"\t\r\n,\0＝"), max_size=8)  # noqa: RUF001 - a formula's
 _ROWS = st.dictionaries(
@@ -75,3 +78,70 @@ def test_a_hash_tells_texts_apart() -> None:
     assert len(hashes) == 5
     assert Verdict("yes", texts_hash("a", "b")).is_of("a", "b")
     assert not Verdict("yes", texts_hash("a", "b")).is_of("b", "a")
+
+
+def test_a_verdict_is_added_to_what_is_there(tmp_path: Path) -> None:
+    """It replaces one on the same pair; all others stay, and all are returned."""
+    path, yes, no = tmp_path / "labels" / "docs.csv", Verdict("yes", "00"), Verdict("no", "00")
+    assert add(path, ("q1", "p1"), yes) == {("q1", "p1"): yes}
+    write(path, {("q1", "p1"): yes, ("q2", "p2"): yes})
+    assert add(path, ("q1", "p1"), no) == read(path) == {("q1", "p1"): no, ("q2", "p2"): yes}
+
+
+def _label(path: Path, query_id: str) -> None:
+    for number in range(20):
+        add(path, (query_id, f"p{number}"), Verdict("yes", "00"))
+
+
+def test_two_people_lose_no_verdict(tmp_path: Path) -> None:
+    """Processes that label one dataset at once keep each other's verdicts."""
+    path = tmp_path / "labels" / "docs.csv"
+    forked = multiprocessing.get_context("fork")
+    people = [forked.Process(target=_label, args=(path, f"q{number}")) for number in range(3)]
+    for one in people:
+        one.start()
+    for one in people:
+        one.join(30)
+    assert [one.exitcode for one in people] == [0, 0, 0]
+    assert sorted(read(path)) == sorted((f"q{number}", f"p{i}") for number in range(3) for i in range(20))
+
+
+def test_the_folder_is_let_go_and_left_clean(tmp_path: Path) -> None:
+    """After a verdict, and after an error, the lock is free; no file of a lock lies beside what git keeps."""
+    add(tmp_path / "docs.csv", ("q", "p"), Verdict("yes", "00"))
+    (tmp_path / "code.csv").write_text("damaged")
+    with pytest.raises(TableError, match="first line"):
+        add(tmp_path / "code.csv", ("q", "p"), Verdict("yes", "00"))
+    folder = os.open(tmp_path, os.O_RDONLY)
+    fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    os.close(folder)
+    assert sorted(one.name for one in tmp_path.iterdir()) == ["code.csv", "docs.csv"]
+
+
+def test_what_is_no_file_is_named(tmp_path: Path) -> None:
+    """A folder in a file's place, and a file in a folder's, are told in one line, read or written."""
+    (tmp_path / "docs.csv").mkdir()
+    (tmp_path / "labels").write_text("")
+    for path in (tmp_path / "docs.csv", tmp_path / "labels" / "docs.csv"):
+        with pytest.raises(TableError, match=r"docs.csv: cannot be read \("):
+            read(path)
+        with pytest.raises(TableError, match=r"docs.csv: cannot be written \("):
+            write(path, {("q", "p"): Verdict("yes", "00")})
+        with pytest.raises(TableError, match=r"docs.csv: cannot be (read|written) \("):
+            add(path, ("q", "p"), Verdict("yes", "00"))
+    assert sorted(one.name for one in tmp_path.iterdir()) == ["docs.csv", "labels"]
+
+
+def test_a_file_system_that_refuses_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where a folder cannot be locked, or a file not be read, the message says why and nothing is changed."""
+
+    def refuse(*_: object, **__: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("fcntl.flock", refuse)
+    with pytest.raises(TableError, match=r"cannot be written \(Permission denied\), and stays as it was"):
+        add(tmp_path / "docs.csv", ("q", "p"), Verdict("yes", "00"))
+    monkeypatch.setattr(Path, "open", refuse)
+    with pytest.raises(TableError, match=r"cannot be read \(Permission denied\)"):
+        read(tmp_path / "docs.csv")
+    assert list(tmp_path.iterdir()) == []

@@ -60,6 +60,7 @@ def test_the_card_names_every_dataset_and_licence() -> None:
     assert "| docs | retrieval | en | 2 | MIT | somewhere | 8.1% (7.0% to 9.2%) | at least 0.12% |" in text
     assert "| sts | sts | no | 1,234 | CC0-1.0 | somewhere | not measured | not measured |" in text
     assert "known\npositives: an optimistic stand-in" in text
+    assert "the share of unjudged kept candidates that are relevant" in text
     assert "1,236 training rows" in text
 
 

@@ -11,7 +11,8 @@ from embedder import layout
 from embedder.leak.rows import Row, write_csv
 from embedder.measured import in_words, measured
 
-NOTHING = {"pass_through": None, "contamination": {"lower": None, "estimate": None, "upper": None, "after_judge": None}}
+_UNKNOWN = dict.fromkeys(("lower", "estimate", "upper", "after_judge"))
+NOTHING = {"pass_through": None, "contamination": _UNKNOWN | {"removed": 0}}
 
 
 def _leak(**changes: object) -> Row:
@@ -22,8 +23,8 @@ def _leak(**changes: object) -> Row:
     return Row(**(values | changes))
 
 
-def _reports(filtered: object, judged: object, not_asked: int = 0) -> None:
-    judge = {"contamination": judged, "counts": {"not_asked": not_asked}}
+def _reports(filtered: object, judged: object, **counts: int) -> None:
+    judge = {"contamination": judged, "counts": {"not_asked": 0, "failed": 0, "judged_negatives": 7} | counts}
     for stage, content in (("filter", {"contamination": filtered}), ("judge", judge)):
         layout.report(stage, "docs").parent.mkdir(parents=True, exist_ok=True)
         layout.report(stage, "docs").write_text(json.dumps(content), encoding="utf-8")
@@ -100,7 +101,25 @@ def test_the_most_that_is_known_of_contamination(lower: float | None, judged: ob
     assert in_words(found)[1] == said
 
 
-def test_what_the_judge_was_not_asked_about_stays_as_it_was() -> None:
-    """Where the judge saw some of the kept candidates alone, what is left is not what dropping all would leave."""
-    _reports({"lower": 0.5}, JUDGED | {"after_judge": AFTER}, not_asked=3)
+@pytest.mark.parametrize("unsaid", ["not_asked", "failed"])
+def test_what_the_judge_said_nothing_of_stays_as_it_was(unsaid: str) -> None:
+    """Where the judge told of some of the kept candidates alone, what is left is not what dropping all would leave."""
+    _reports({"lower": 0.5}, JUDGED | {"after_judge": AFTER}, **{unsaid: 3})
     assert in_words(measured("docs"))[1] == "3.1% (1.2% to 5.1%) by the judge"
+
+
+@pytest.mark.parametrize(
+    ("judged", "said"),
+    [
+        (JUDGED, "3.1% (1.2% to 5.1%)"),
+        (JUDGED | {"upper_only": True}, "below 4.8%"),
+        (JUDGED | {"contamination": None, "upper": None}, "at least 50.0%"),
+    ],
+)
+def test_a_figure_of_what_the_filter_kept_is_called_so(judged: object, said: str) -> None:
+    """Where the judge took something away and what it left is not known, the words say that this was before."""
+    _reports({"lower": 0.5}, judged, not_asked=3, relevant=2, near_copies_of_relevant=1)
+    assert measured("docs")["contamination"]["removed"] == 3
+    assert in_words(measured("docs"))[1] == f"{said} before the judge's removals"
+    _reports({"lower": 0.0}, None, not_asked=3, near_copies_of_relevant=1)
+    assert in_words(measured("docs"))[1] == "no evidence of any before the judge's removals"

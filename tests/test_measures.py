@@ -1,6 +1,7 @@
 """Tests of embedder.measures: what the filter leaves beside its candidates."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import pyarrow as pa
@@ -17,6 +18,7 @@ from tests import tables
 
 WORDS = ["alpha", "beta", "gamma", "delta", "epsilon", "zeta", "eta", "theta", "iota", "kappa", "lambda", "mu"]
 LEAK = Leak(draws=2, sample=6, controls=3, bootstrap_samples=100, confidence=0.95, seed=1)
+STORED = 4
 RULES = tables.rules(min_rank=2, max_rank=8, near_copy_jaccard=0.8)
 
 
@@ -26,11 +28,19 @@ def _texts() -> dict[str, str]:
     return texts | {"p5": f"{texts['p0']} nu xi omicron pi rho sigma tau upsilon"}
 
 
-def _measured(folder: Path, entry: Dataset, rows: int = 5) -> Measures:
-    """Measure two queries with ten candidates each, in small blocks; q1 has a second positive, at rank 4."""
+Judgement = tuple[str, str, float, float, int]
+
+
+def _measured(
+    folder: Path, entry: Dataset, rows: int = 5, more: Sequence[Judgement] = (), cosines: Path | None = None
+) -> Measures:
+    """Measure two queries with ten candidates each, in small blocks; q1 has a second positive, at rank 4.
+
+    `more` are other judged pairs of q2.
+    """
     texts = _texts()
     ranked = [(q, rank, p, 10.0 - rank) for q in ("q1", "q2") for rank, p in enumerate(sorted(texts), 1)]
-    known = [("q1", "p0", 1.0, 9.0, 1), ("q1", "p3", 1.0, 6.0, 4), ("q2", "p0", 1.0, 9.0, 1)]
+    known = [("q1", "p0", 1.0, 9.0, 1), ("q1", "p3", 1.0, 6.0, 4), ("q2", "p0", 1.0, 9.0, 1), *more]
     queries, run, judged = (
         tables.queries({"q1": "one thing", "q2": "another"}),
         tables.run(ranked),
@@ -40,7 +50,7 @@ def _measured(folder: Path, entry: Dataset, rows: int = 5) -> Measures:
     filtering = Filtering(queries, tables.corpus(texts), judged, pa.array([], pa.string()), entry, RULES)
     made = made_by(run.schema, filtering.rules)
     grid = settings(filtering.rules, 10, scored=True)
-    measures = Measures(filtering, queries, qrels, judged, entry, LEAK, made, grid)
+    measures = Measures(filtering, queries, qrels, judged, entry, LEAK, made, grid, STORED, cosines)
     for block in filtering.blocks(run.to_batches(), rows):
         measures.add(block)
     measures.write(folder)
@@ -82,6 +92,31 @@ def test_what_holds_a_positive_is_evidence(tmp_path: Path) -> None:
     bound = json.loads((tmp_path / "report.json").read_text())["contamination"]
     assert bound["evidence"]["contains_positive"] == 2
     assert bound["lower"] == bound["any"] / bound["kept"]
+
+
+def test_what_was_judged_is_no_part_of_contamination(tmp_path: Path) -> None:
+    """A judged negative and a grade between are kept and counted, and are neither in the bound nor in the sample."""
+    entry = tables.entry(negative_at=0.0)
+    more = [("q2", "p4", 0.5, 5.0, 5), ("q2", "p5", 0.0, 4.0, 6)]
+    measures = _measured(tmp_path, entry, more=more)
+    bound = json.loads((tmp_path / "report.json").read_text())["contamination"]
+    assert bound["judged"] == 2
+    assert bound["kept"] + bound["judged"] == measures.tally.verdicts["keep"]
+    assert bound["evidence"]["contains_positive"] == 1
+    rows = schemas.read(tmp_path / "sample.parquet", schemas.SAMPLE).to_pylist()
+    kept = [row for row in rows if row["kind"] == "kept"]
+    assert sum(row["weight"] for row in kept) == pytest.approx(bound["kept"])
+    assert not {("q2", "p4"), ("q2", "p5")} & {(row["query_id"], row["passage_id"]) for row in rows}
+
+
+def test_twins_of_the_teacher_are_read_from_its_cosines(tmp_path: Path) -> None:
+    """With a table of cosines the report has a hint; of two queries no threshold can be told, and it says so."""
+    columns = {"query_id": ["q1"], "passage_id": ["p4"], "member": [""], "positive_id": ["p0"], "cosine": [0.99]}
+    path = tmp_path / "cosines.parquet"
+    schemas.write(path, schemas.COSINES, schemas.build(schemas.COSINES, columns))
+    _measured(tmp_path, tables.entry(), cosines=path)
+    hint = json.loads((tmp_path / "report.json").read_text())["contamination"]["teacher_twin"]
+    assert (hint["candidates"], hint["thresholds"]) == (None, {"": None})
 
 
 def test_the_sample_is_of_what_is_kept_and_of_controls(tmp_path: Path) -> None:

@@ -7,8 +7,8 @@ import pytest
 from embedder import schemas
 from embedder.decontamination import Contaminated
 from embedder.errors import TableError
-from embedder.filters import BIT
-from embedder.negatives import OwnMargin, Pool, Reuse, pool, rules_of
+from embedder.filters import BIT, rules_of
+from embedder.negatives import OwnMargin, Pool, Reuse, pool
 from tests import tables
 from tests.tables import ints
 

@@ -32,10 +32,22 @@ def _queries(*rows: Row, most: int = 9) -> list[str]:
     return [query for query, _ in worst(_batches(list(rows)), SCALE, most)]
 
 
-def test_the_judges_score_goes_first() -> None:
-    """What a judge scored comes before what it did not look at, the highest score first."""
-    rows = [_row("near", 3.9), _row("low", 1.0, judge=0.1), _row("high", 1.0, judge=0.4)]
-    assert _queries(*rows) == ["high", "low", "near"]
+def test_what_a_judge_scored_low_comes_last() -> None:
+    """What nobody looked at comes before what a judge called not relevant, of which the highest score comes first."""
+    rows = [_row("far", 1.0), _row("low", 3.9, judge=0.1), _row("unknown", 1.0, None), _row("high", 1.0, judge=0.4)]
+    assert _queries(*rows) == ["far", "unknown", "high", "low"]
+
+
+def test_of_a_query_what_nobody_looked_at_is_shown() -> None:
+    """A candidate that a judge called not relevant does not stand for its query while there is another."""
+    rows = [_row("q", 3.9, judge=0.4, rank=1), _row("q", 1.0, rank=2)]
+    assert worst(_batches(rows), SCALE, 9) == [("q", 2)]
+
+
+def test_a_persons_no_is_final() -> None:
+    """What a person called not relevant is left out; what the person was unsure of has no score and stays."""
+    rows = [_row("no", 4.0, judge=0.0), _row("unsure", 1.0), _row("open", 2.0)]
+    assert worst(_batches(rows), SCALE, 9, final=True) == [("open", 7), ("unsure", 7)]
 
 
 def test_without_a_judge_the_nearest_goes_first() -> None:
@@ -66,7 +78,8 @@ def test_ties_go_by_ids() -> None:
 def test_a_table_without_a_judge_is_read() -> None:
     """The filter's table has no judge's scores."""
     batch = _batches([_row("near", 4.0), _row("far", 1.0)])[0]
-    assert worst([batch.drop_columns(["judge_score"])], SCALE, 2) == [("near", 7), ("far", 7)]
+    for final in (False, True):
+        assert worst([batch.drop_columns(["judge_score"])], SCALE, 2, final=final) == [("near", 7), ("far", 7)]
 
 
 @given(

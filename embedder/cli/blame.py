@@ -1,4 +1,4 @@
-"""`embedder show --blame`: what in the training data pushed away the passages of dev queries that tuning lost."""
+"""`embedder show --blame`: which training rows have the passages of dev queries that tuning lost as negatives."""
 
 import difflib
 from bisect import bisect
@@ -18,9 +18,9 @@ from embedder.blame import COLUMNS, Change, Golds, Push, Source, changes, pushes
 from embedder.cli.terminal import console, one_line, visible, whole
 from embedder.errors import EmbedderError, TableError
 from embedder.evaluation.results import METRICS
-from embedder.negatives import rules_of
+from embedder.filters import rules_of
 from embedder.params.load import dataset_of, load
-from embedder.params.models import Dataset, Materialize, Params
+from embedder.params.models import Dataset, Params
 from embedder.texts import passage_text
 
 _ROWS = 2**12
@@ -31,7 +31,7 @@ _LABELS = 9
 
 
 def blame(dataset: str, query_id: str | None, *, jaccard: float, most: int, full: bool) -> None:
-    """Print for dev queries that tuning lost the training rows in which their passage was a negative, and why it was.
+    """Print for dev queries that tuning lost the training rows that have their passage as a negative, and why.
 
     Args:
         dataset: the dev queries' dataset; the training rows of all datasets are looked through.
@@ -60,7 +60,7 @@ def blame(dataset: str, query_id: str | None, *, jaccard: float, most: int, full
     _print_summary(out, dataset, f"{len(lost):,} of {len(found):,}", jaccard, [c for c in wanted if blamed[c.query_id]])
     for change in wanted[:most]:
         _print_change(out, change, entry, texts, full=full)
-        _print_pushes(out, blamed[change.query_id], params.materialize, full=full)
+        _print_pushes(out, blamed[change.query_id], params, full=full)
 
 
 class _Texts:
@@ -137,8 +137,9 @@ def _by_query(found: Sequence[Push], golds: Mapping[str, Sequence[str]]) -> dict
 
 def _print_summary(out: Console, dataset: str, lost: str, jaccard: float, blamed: Sequence[Change]) -> None:
     out.print(
-        f"{dataset}: {lost} dev queries lost by tuning; training rows are those in which a passage with a Jaccard of "
-        f"{jaccard:g} or more to theirs is stored as a negative, those that only meet it in a batch aside"
+        f"{dataset}: {lost} dev queries lost by tuning; training rows are those that have a passage with a Jaccard of "
+        f"{jaccard:g} or more to theirs stored as a negative, those that only meet it in a batch aside; a step draws some of "
+        "what is stored, so this need not be why"
     )
     names = ", ".join(visible(change.query_id) for change in blamed[:_SHOWN])
     more = f" and {len(blamed) - _SHOWN:,} more" if len(blamed) > _SHOWN else ""
@@ -159,20 +160,23 @@ def _print_change(out: Console, change: Change, entry: Dataset, texts: _Texts, *
     _print_fields(out, fields, full=full)
 
 
-def _print_pushes(out: Console, found: Sequence[Push], settings: Materialize, *, full: bool) -> None:
+def _print_pushes(out: Console, found: Sequence[Push], params: Params, *, full: bool) -> None:
     if not found:
-        out.print(Padding(Text("Nothing in the training data pushed its passage away."), (0, 0, 0, 2)))
+        out.print(Padding(Text("No training row has its passage stored as a negative."), (0, 0, 0, 2)))
         return
     shown = found if full else found[:_SHOWN]
     # One row may have several near copies.
     rows = len({(push.source.dataset, push.row["query_id"], push.row["positive_id"]) for push in found})
-    out.print(Padding(Text(f"{rows:,} training rows pushed it away, {len(shown)} shown:"), (0, 0, 0, 2)))
+    have = "training row has" if rows == 1 else "training rows have"
+    out.print(Padding(Text(f"{rows:,} {have} it stored as a negative, {len(shown)} shown:"), (0, 0, 0, 2)))
+    draws = params.students[params.student].recipe.num_negatives
     for push in shown:
         alike = "the same text as" if push.jaccard == 1 else f"Jaccard {push.jaccard:.2f} to"
         fields = [("row", f"{push.source.dataset}, {push.row['query_id']} -> {push.row['positive_id']}")]
+        fields += [("draws", f"a step draws {min(draws, push.stored)} of {push.stored} stored negatives")]
         fields += [("query", push.row["query"]), ("positive", push.row["positive"])]
         fields += [("negative", push.text), ("is", f"{push.negative_id}, {alike} {push.gold_id}")]
-        fields += [("kept by", "; ".join(reasons(push, settings)))]
+        fields += [("kept by", "; ".join(reasons(push, params.materialize)))]
         out.print()
         _print_fields(out, fields, full=full)
 

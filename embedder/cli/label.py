@@ -1,6 +1,5 @@
 """`embedder show --label`: a person says of sampled pairs whether the passage is relevant."""
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -96,8 +95,8 @@ def ask(out: "Console", instruction: str, pairs: "Pairs", path: Path, verdicts: 
             at = max(at - 1, 0)
             continue
         of = labels.texts_hash(pairs.queries[place], pairs.passages[place])
-        verdicts[pairs.query_ids[place], pairs.passage_ids[place]] = Verdict(_VERDICTS[answer], of)
-        labels.write(path, verdicts)
+        pair = pairs.query_ids[place], pairs.passage_ids[place]
+        verdicts |= labels.add(path, pair, Verdict(_VERDICTS[answer], of))
         at += 1
     return sum(_verdict(pairs, place, verdicts) is not None for place in open_ones)
 
@@ -142,9 +141,10 @@ def _scores(pairs: "Pairs", verdicts: Verdicts) -> "NDArray[np.float32]":
 def _labels(sample: "pa.Table", scores: "NDArray[np.float32]") -> "pa.Table":
     import numpy as np
 
+    from embedder.judging import Said
     from embedder.judging import labels as judged
 
-    return judged(sample, np.arange(len(scores)), scores, 1.0)
+    return judged(sample, np.arange(len(scores)), Said(scores, np.empty(0, np.int64), 1.0))
 
 
 def _print_end(out: "Console", path: Path, said: int, pairs: "Pairs", verdicts: Verdicts) -> None:
@@ -158,25 +158,29 @@ def _print_end(out: "Console", path: Path, said: int, pairs: "Pairs", verdicts: 
 
 def _print_estimate(out: "Console", found: "Contamination") -> None:
     """Print what the verdicts say of contamination, with what they cannot say."""
+    from embedder.contamination.estimate import WORDS
+
     out.print()
-    for line in estimate_lines(found):
+    for line in (*estimate_lines(found), *(WORDS if found.share else ())):
         out.print(line, soft_wrap=True)
 
 
-def estimate_lines(found: "Contamination") -> Sequence[str]:
-    """Say in lines what is known of contamination, of the judge, and what neither tells."""
-    from embedder.contamination.estimate import WORDS
-
+def estimate_lines(found: "Contamination", whose: str = "your") -> list[str]:
+    """Say in lines what is known of contamination and of the judge."""
     if found.share is None:
         return [f"contamination: cannot be told yet: {found.cannot_tell}"]
     share = found.share
-    known = f"below {share.upper:.1%}; the verdicts resolve no less" if found.upper_only else _interval(share.interval)
+    known = (
+        f"below {share.upper:.1%}; so many verdicts tell no smaller share from none"
+        if found.upper_only
+        else _interval(share.interval)
+    )
     lines = [f"contamination of what the filter kept: {known}"]
     if found.unlabelled:
         lines.append(f"{found.unlabelled:.1%} of it lies in strata without a verdict, of which this says nothing")
     for name, interval in (("sensitivity", found.sensitivity), ("specificity", found.specificity)):
-        lines += [f"your {name}: {_interval(interval)}"] if interval else []
-    return [*lines, *WORDS]
+        lines += [f"{whose} {name}: {_interval(interval)}"] if interval else []
+    return lines
 
 
 def _interval(found: "Interval") -> str:

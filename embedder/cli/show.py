@@ -4,12 +4,12 @@ from typing import Annotated
 
 import typer
 
-from embedder.cli.show_modes import LABELS, MOVES, ROWS, Asked, run
+from embedder.cli.show_modes import JACCARD, LABELS, MOVES, RATE, ROWS, Asked, run
 from embedder.cli.stage import Dataset
 
 _Blame = Annotated[
     bool,
-    typer.Option("--blame", help="Show which training rows pushed away what lost dev queries look for."),
+    typer.Option("--blame", help="Show which training rows have stored as a negative what lost dev queries look for."),
 ]
 _Label = Annotated[
     bool,
@@ -34,8 +34,11 @@ def show(
     label: _Label = False,  # noqa: FBT002 - a flag
     suggest: _Suggest = False,  # noqa: FBT002 - a flag
     rate: Annotated[
-        float, typer.Option(min=0, max=1, help="Of --suggest: the share of known positives that may be kept.")
-    ] = 0.05,
+        float | None,
+        typer.Option(
+            min=0, max=1, help=f"Of --suggest: how often a row may see a known positive as a negative; {RATE:g}."
+        ),
+    ] = None,
     without: Annotated[
         list[str] | None,
         typer.Option(help="Show what would be kept without this rule; may be repeated.", metavar="RULE"),
@@ -48,7 +51,9 @@ def show(
             show_default=False,
         ),
     ] = None,
-    jaccard: Annotated[float, typer.Option(min=0.05, max=1, help="Of --blame: how similar a near copy must be.")] = 0.5,
+    jaccard: Annotated[
+        float | None, typer.Option(min=0.05, max=1, help=f"Of --blame: how similar a near copy must be; {JACCARD:g}.")
+    ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Fixes what is drawn.")] = 0,
     full: Annotated[bool, typer.Option("--full", help="Print texts and ids whole.")] = False,  # noqa: FBT002 - a flag
     against: Annotated[

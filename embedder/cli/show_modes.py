@@ -12,6 +12,9 @@ if TYPE_CHECKING:
     from embedder.inspection import Tables
 
 ROWS, MOVES, LABELS = 20, 5, 50
+RATE, JACCARD = 0.01, 0.5
+# What says how, of one way of asking alone.
+_OF_ONE = {"rate": "suggest", "jaccard": "blame"}
 
 
 @dataclass(frozen=True)
@@ -26,10 +29,10 @@ class Asked:
     blame: bool
     label: bool
     suggest: bool
-    rate: float
+    rate: float | None
     without: tuple[str, ...]
     limit: int | None
-    jaccard: float
+    jaccard: float | None
     seed: int
     full: bool
     against: str | None
@@ -44,6 +47,9 @@ def run(asked: Asked) -> None:
     modes = [name for name in _MODES if getattr(asked, name) not in (None, False, ())]
     if len(modes) > 1:
         raise EmbedderError(f"{' and '.join(f'--{name}' for name in modes)} exclude each other; give one")
+    for option, mode in _OF_ONE.items():
+        if getattr(asked, option) is not None and modes != [mode]:
+            raise EmbedderError(f"--{option} says how --{mode} is asked; give --{mode} too")
     if not modes:
         _queries(asked)
         return
@@ -115,7 +121,7 @@ def _worst(asked: Asked) -> None:
 def _blame(asked: Asked) -> None:
     from embedder.cli.blame import blame
 
-    blame(asked.dataset, asked.query, jaccard=asked.jaccard, most=asked.limit or MOVES, full=asked.full)
+    blame(asked.dataset, asked.query, jaccard=asked.jaccard or JACCARD, most=asked.limit or MOVES, full=asked.full)
 
 
 def _label(asked: Asked) -> None:
@@ -127,7 +133,7 @@ def _label(asked: Asked) -> None:
 def _suggest(asked: Asked) -> None:
     from embedder.cli.settings_view import suggest
 
-    suggest(asked.dataset, asked.rate)
+    suggest(asked.dataset, RATE if asked.rate is None else asked.rate)
 
 
 def _without(asked: Asked) -> None:

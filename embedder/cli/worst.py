@@ -1,7 +1,5 @@
 """`embedder show --worst`: the kept negatives that are most likely false, for a person to judge."""
 
-from collections.abc import Mapping
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -27,19 +25,20 @@ def worst(dataset: str, most: int, positive_at: float, *, full: bool) -> None:
     query_view.print_facts(out, dataset, tables.made_by())
     keys = tables.worst(most, positive_at)
     out.print(
-        f"{len(keys):,} of the kept negatives that nobody judged, most likely relevant first: by the judge's score where "
-        "it looked, else by how near they score to a positive"
+        f"{len(keys):,} of the kept negatives that no person judged, most likely relevant first: by how near they score to "
+        "a positive, and after those by the judge's score where it looked"
     )
+    threshold = tables.judge().get("threshold")
     scale = tables.scale(positive_at)
     found = {mined.query_id: mined for mined in tables.inspect({query_id for query_id, _ in keys}, positive_at)}
     for query_id, rank in keys:
         mined = found[query_id]
         candidate = next(one for one in mined.candidates if one.rank == rank)
         facts = _facts(mined, candidate, scale)
-        query_view.print_candidate(out, mined, candidate, full=full, facts=facts)
+        query_view.print_candidate(out, mined, candidate, full=full, facts=facts | _judged(candidate, threshold))
 
 
-def _facts(mined: Mined, candidate: Candidate, scale: NDArray[np.float64]) -> Mapping[str, str]:
+def _facts(mined: Mined, candidate: Candidate, scale: NDArray[np.float64]) -> dict[str, str]:
     """Say which words candidate and nearest positive share, and where both scores lie among the dataset's positives."""
     positive = nearest(candidate.text, mined.positives)
     words, either = shared_words(candidate.text, positive.text) if positive else ([], 0)
@@ -49,4 +48,13 @@ def _facts(mined: Mined, candidate: Candidate, scale: NDArray[np.float64]) -> Ma
     return {
         "shared": f"{len(words)} of {either} words{': ' if words else ''}{' '.join(words)}",
         "scale": f"score at percentile {places[0]} of the positives', {lowest}",
+    }
+
+
+def _judged(candidate: Candidate, threshold: float | None) -> dict[str, str]:
+    """Say how far below its threshold the judge's score lies, where it looked."""
+    if candidate.judge_score is None or threshold is None:
+        return {}
+    return {
+        "judge": f"{threshold - candidate.judge_score:g} below {threshold:g}, from where it calls a passage relevant"
     }

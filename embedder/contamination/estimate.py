@@ -15,12 +15,19 @@ KINDS = ("kept", "positive", "random")
 WORDS = (
     "sensitivity is measured on judged positives, which are easier than unjudged ones: contamination may be higher",
     "specificity is measured on random passages, which are easier than mined ones: contamination may be lower",
+    "pairs without an answer, as a judge fails or a person is unsure, are taken as missing at random within a stratum",
+    "with threshold_percentile sensitivity is measured on the very positives that set the threshold",
 )
+
+
+_BLIND = "the judge cannot tell: it may be no better than chance"
+# With fewer, nobody can be told from chance.
+_CONTROLS = 10
 
 
 @dataclass(frozen=True)
 class Contamination:
-    """The share of kept candidates that are relevant, as far as a judge's answers tell.
+    """The share of unjudged kept candidates that are relevant, as far as a judge's answers tell.
 
     Attributes:
         asked: of each of `KINDS`, how many pairs were to be labelled, and how many of them got no answer.
@@ -50,6 +57,12 @@ class Contamination:
         if self.share is None or self.resolves is None:
             return False
         return self.share.interval.low <= 0 or self.share.interval.estimate < self.resolves
+
+    @property
+    def blind(self) -> bool:
+        """Whether controls enough show that the judge may be no better than chance."""
+        answered = [self.asked[kind]["labels"] - self.asked[kind]["failed"] for kind in ("positive", "random")]
+        return self.cannot_tell == _BLIND and min(answered) >= _CONTROLS
 
     def as_json(self) -> dict[str, Any]:
         """What report.json says of it."""
@@ -83,15 +96,14 @@ def estimate(labels: pa.Table, settings: Leak) -> Contamination:
     errors = (_error(counts, 0, settings), _error(counts, 1, settings))
     found = asked, unlabelled
     if not len(counts.share):
-        return Contamination(*found, None, *errors, cannot_tell="no kept candidate is labelled")
+        return Contamination(*found, None, *errors, cannot_tell="no unjudged kept candidate has an answer")
     if not all(counts.controls):
         why = "the judge's errors are not known: no known positive, or no random passage, is labelled"
         return Contamination(*found, None, *errors, cannot_tell=why)
     melded = Melded(counts, settings)
     observed = melded.observed().interval
     if melded.blind:
-        why = "the judge cannot tell: it may be no better than chance"
-        return Contamination(*found, observed, *errors, cannot_tell=why)
+        return Contamination(*found, observed, *errors, cannot_tell=_BLIND)
     resolves = counts.resolves(settings.confidence)
     return Contamination(*found, observed, *errors, melded.contamination(), resolves, melded.after_judge())
 

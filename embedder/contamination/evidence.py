@@ -12,9 +12,8 @@ from embedder.near_copies import Shingles, jaccard, shingle, similar_pairs
 Bools = NDArray[np.bool_]
 Ints = NDArray[np.int64]
 
-KINDS = ("copy", "contains_positive", "same_query", "other_teacher")
+KINDS = ("copy", "contains_positive", "same_query")
 NEAR_COPY = 0.8
-SAME_COSINE = 0.95
 
 _SIMILAR = 0.5
 _CONTAINED = 0.9
@@ -43,10 +42,12 @@ class Found:
     Attributes:
         kinds: of each of `KINDS`, whether it holds.
         similar: whether a positive of the query shares half of the shingles: no evidence, but a reason to look.
+        twin: whether a dense teacher cannot tell it from a positive: a hint, and a reason to look.
     """
 
     kinds: dict[str, Bools]
     similar: Bools
+    twin: Bools
 
     @property
     def any(self) -> Bools:
@@ -56,7 +57,7 @@ class Found:
     @property
     def suspicious(self) -> Bools:
         """Whether there is evidence, or a reason to look."""
-        return self.any | self.similar
+        return self.any | self.similar | self.twin
 
 
 class Evidence:
@@ -70,7 +71,7 @@ class Evidence:
         unit: Literal["word", "character"],
         size: int,
         near_copy: float | None,
-        close: Pairs | None = None,
+        twins: Pairs | None = None,
     ) -> None:
         """Read what is the same for all blocks.
 
@@ -81,8 +82,8 @@ class Evidence:
             unit: what shingles are made of.
             size: how many units a shingle.
             near_copy: the rule's Jaccard similarity; None where the rule is off.
-            close: pairs of which a dense teacher says that the passage is within a cosine of `SAME_COSINE` of a
-                positive of the query; None where nobody wrote cosines.
+            twins: pairs whose passage a dense teacher cannot tell from a positive, as `twins.read` finds them; None
+                where nobody wrote cosines.
         """
         self._shingles = shingles
         self._passages = len(shingles.sizes)
@@ -91,7 +92,7 @@ class Evidence:
         self._positives = Pairs(positives.query[order], positives.passage[order])
         self._common = _common(shingles)
         self._of_same_query = self._answers_of_near_copies(shingle(query_texts, unit, size))
-        self._close = np.unique(close.keys(self._passages)) if close else np.empty(0, np.int64)
+        self._twins = np.unique(twins.keys(self._passages)) if twins else np.empty(0, np.int64)
 
     def of(self, query: Ints, passage: Ints) -> Found:
         """Return the evidence on candidates that are no positives of their query.
@@ -106,10 +107,9 @@ class Evidence:
         found = {
             "copy": _any_of(row, similarity >= self._near_copy, len(query)),
             "contains_positive": _any_of(row, contained >= _CONTAINED, len(query)),
-            "same_query": _is_in(keys, self._of_same_query),
-            "other_teacher": _is_in(keys, self._close),
+            "same_query": is_in(keys, self._of_same_query),
         }
-        return Found(found, _any_of(row, similarity >= _SIMILAR, len(query)))
+        return Found(found, _any_of(row, similarity >= _SIMILAR, len(query)), is_in(keys, self._twins))
 
     def _compared(self, positive: Ints, passage: Ints) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Return the Jaccard similarity of each pair, and the share of the positive's shingles that the passage has.
@@ -163,7 +163,7 @@ def _any_of(row: Ints, holds: Bools, rows: int) -> Bools:
     return out
 
 
-def _is_in(keys: Ints, known: Ints) -> Bools:
+def is_in(keys: Ints, known: Ints) -> Bools:
     """Say which keys are among the ascending `known`."""
     if not len(known):
         return np.zeros(len(keys), dtype=bool)

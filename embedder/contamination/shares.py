@@ -37,6 +37,32 @@ def wilson(share: float, count: float, confidence: float) -> tuple[float, float]
     return max(0.0, middle - reach), min(1.0, middle + reach)
 
 
+def envelope(share: float, sampled: Floats, queries: int, units: int, confidence: float) -> tuple[float, float]:
+    """Return the ends of an interval of a share of units that lie in queries: the outer ends of three.
+
+    Percentiles of samples of queries are too short where few queries have what is counted. Wilson's interval, of as many
+    independent units as vary like the samples do (Kish 1965: the effective size), takes rare events as such. And one that
+    was seen once may not be held for rarer than one that was never seen, of which no more than the number of queries is
+    known.
+
+    Args:
+        share: as observed.
+        sampled: [samples] the share in samples of queries.
+        queries: how many there are.
+        units: how many there are in all queries.
+        confidence: of the interval.
+    """
+    tail = (1 - confidence) / 2
+    spread = float(np.var(sampled))
+    effective = min(share * (1 - share) / spread, units) if spread > 0 else queries
+    ends = [
+        wilson(share, effective, confidence),
+        (float(wilson(1, queries, confidence)[0]), wilson(0, queries, confidence)[1]),
+    ]
+    ends.append((float(np.quantile(sampled, tail)), float(np.quantile(sampled, 1 - tail))))
+    return min(low for low, _ in ends), max(high for _, high in ends)
+
+
 def exact(right: int, count: int, confidence: float) -> Interval:
     """Return the share of `right` in `count` with the exact interval (Clopper and Pearson 1934)."""
     tail = (1 - confidence) / 2

@@ -1,6 +1,6 @@
 """Judges say how relevant a passage is. Adding one: one module with `Options` and `build`, one line below."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol, cast
 
@@ -83,6 +83,13 @@ class Judge(Protocol):
 
     def identity(self) -> Mapping[str, object]:
         """Return all that changes an answer, in JSON values."""
+        ...
+
+    def known(self) -> Collection[tuple[str, str]]:
+        """Return query_id and passage_id of the pairs it must be asked about wherever they are kept candidates.
+
+        They are the verdicts of people. A model has none: what is asked is chosen, whatever it was asked before.
+        """
         ...
 
     def cost(self, pairs: Pairs) -> Cost:

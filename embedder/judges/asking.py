@@ -22,6 +22,7 @@ Ints = NDArray[np.int64]
 
 # A kill loses so many answers, and those that are on their way.
 _UNIT = 64
+_WANTED = '{"grade": 0} to {"grade": 3}'
 
 
 @dataclass(frozen=True)
@@ -125,7 +126,8 @@ class Asking:
             self._stop(
                 JudgeError(
                     f"{failed:,} of {len(self._keys):,} pairs have no answer that can be read ({reasons}), more than "
-                    f"max_failed_share allows; the last answer: {last.said or 'nothing'}; correct the entry, or raise it"
+                    f"max_failed_share allows; wanted is {_WANTED}; the last answer: {last.said or 'nothing'}; correct the "
+                    "entry, or raise it"
                 )
             )
 

@@ -1,6 +1,6 @@
 """A CrossEncoder as judge: it reads query and passage together."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Literal
 
 import numpy as np
@@ -30,6 +30,10 @@ class CrossEncoderJudge:
     def identity(self) -> Mapping[str, object]:
         """Return what fixes a pair's score."""
         return self._stored.identity()
+
+    def known(self) -> Collection[tuple[str, str]]:
+        """Return nothing."""
+        return ()
 
     def cost(self, pairs: Pairs) -> Cost:
         """Estimate the tokens to be read."""

@@ -1,6 +1,6 @@
 """A language model behind an OpenAI-compatible `/chat/completions` as judge: it grades pairs from 0 to 3."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Annotated, Any, Literal
 
 import numpy as np
@@ -36,7 +36,8 @@ class Options(EndpointOptions, Judging):
         price_prompt: of a million tokens read; null where nobody knows.
         price_completion: of a million tokens written.
         max_tokens: the most tokens that the pairs of one dataset may take, those of stored answers included; null for
-            any number.
+            any number. An answer that cannot be read is not stored: what it took counts in its own run alone, and it is
+            asked for again in the next.
         max_cost: the same in money.
     """
 
@@ -80,6 +81,10 @@ class LanguageModel:
             "system": SYSTEM,
             "schema": SCHEMA,
         }
+
+    def known(self) -> Collection[tuple[str, str]]:
+        """Return nothing."""
+        return ()
 
     def cost(self, pairs: Pairs) -> Cost:
         """Estimate tokens and money; every answer is reckoned as long as it may be."""

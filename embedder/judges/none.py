@@ -1,6 +1,6 @@
 """No judge: nothing is asked."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Literal
 
 import numpy as np
@@ -22,6 +22,10 @@ class Nobody:
     def identity(self) -> Mapping[str, object]:
         """Return nothing: there are no answers to change."""
         return {}
+
+    def known(self) -> Collection[tuple[str, str]]:
+        """Return nothing."""
+        return ()
 
     def cost(self, pairs: Pairs) -> Cost:
         """Return no cost."""

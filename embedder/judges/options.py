@@ -20,7 +20,7 @@ class Judging(Model):
             threshold says it.
         action: a relevant candidate is dropped, or it is relabelled: from there on it is a positive.
         top: how many kept candidates of each query are judged, best ranks first; null for all; 0 for none but those of
-            the sample that measures contamination.
+            the sample that measures contamination and those that a person has given a verdict on.
     """
 
     threshold: float | None

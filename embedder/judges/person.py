@@ -1,7 +1,7 @@
 """A person as judge: the verdicts that `embedder show DATASET --label` has written."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Literal
 
 import numpy as np
@@ -35,15 +35,22 @@ class Person:
         lines = "".join(f"{pair!r} {said!r}\n" for pair, said in sorted(self._verdicts.items()))
         return {"verdicts": hashlib.sha256(lines.encode()).hexdigest()}
 
+    def known(self) -> Collection[tuple[str, str]]:
+        """Return all pairs with a verdict: the sample that it was given on may be another by now."""
+        return self._verdicts.keys()
+
     def cost(self, pairs: Pairs) -> Cost:
         """Say how many verdicts there are."""
         return Cost(len(pairs), sum(said is not None and said.is_of(*texts) for said, texts in self._said(pairs)), 0)
 
     def ask(self, pairs: Pairs) -> Answers:
-        """Return 1 for a yes, 0 for a no; a verdict on texts that have changed since counts as none."""
+        """Return 1 for a yes, 0 for a no; a verdict on texts that have changed since counts as none.
+
+        Of the facts, `stale` counts those, and `verdicts_unused` the verdicts on pairs that are not asked about.
+        """
         scores = np.full(len(pairs), np.nan, np.float32)
-        unsure, stale = [], 0
-        for place, (said, texts) in enumerate(self._said(pairs)):
+        unsure, stale, every = [], 0, self._said(pairs)
+        for place, (said, texts) in enumerate(every):
             if said is None:
                 continue
             if not said.is_of(*texts):
@@ -52,7 +59,8 @@ class Person:
                 unsure.append(place)
             else:
                 scores[place] = _SCORES[said.verdict]
-        return Answers(scores, {"unsure": np.array(unsure, np.int64)}, {"stale": stale})
+        unused = len(self._verdicts) - sum(said is not None for said, _ in every)
+        return Answers(scores, {"unsure": np.array(unsure, np.int64)}, {"stale": stale, "verdicts_unused": unused})
 
     def _said(self, pairs: Pairs) -> list[tuple[Verdict | None, tuple[str, str]]]:
         ids = zip(pairs.query_ids, pairs.passage_ids, strict=True)

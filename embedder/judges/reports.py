@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from embedder.contamination.estimate import Contamination
 from embedder.judges import Answers, Cost
 
 
@@ -26,6 +27,16 @@ def answers_report(answers: Answers, identity: Mapping[str, object]) -> dict[str
     left = len(answers.scores) - answered - sum(failed.values())
     pairs = {"all": len(answers.scores), "answered": answered, "failed": failed, "not_asked": left}
     return {"revision": revision(identity), "pairs": pairs, **answers.facts}
+
+
+def blind_line(found: Contamination) -> str:
+    """Say in one line that a judge is no better than chance."""
+    errors = ((found.sensitivity, "sensitivity"), (found.specificity, "specificity"))
+    said = ", ".join(f"{name} {error.estimate:.0%}" for error, name in errors if error)
+    return (
+        f"may be no better than chance at telling known positives from random passages ({said}), so nothing that it says "
+        "is acted upon and nothing is written; correct its entry, the threshold above all, or take another judge"
+    )
 
 
 def failed(answers: Answers) -> np.ndarray[Any, np.dtype[np.int64]]:

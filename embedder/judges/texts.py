@@ -1,5 +1,7 @@
 """The texts of the pairs that a judge is asked about."""
 
+from collections.abc import Collection, Mapping
+
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -23,10 +25,25 @@ def read(dataset: str, pairs: pa.Table) -> Pairs:
     queries = schemas.read(layout.table("ingest", dataset, "queries"), schemas.QUERIES)
     asked = queries.filter(pc.is_in(queries["query_id"], pc.unique(pairs["query_id"])))
     of_queries = dict(zip(asked["query_id"].to_pylist(), asked["text"].to_pylist(), strict=True))
-    of_passages = texts_of(layout.table("ingest", dataset, "corpus"), set(passage_ids))
-    if not (of_queries.keys() >= set(query_ids) and of_passages.keys() >= set(passage_ids)):
+    of_passages = passages(dataset, set(passage_ids))
+    _require(dataset, query_ids, of_queries)
+    texts = [of_queries[one] for one in query_ids], [of_passages[one] for one in passage_ids]
+    return Pairs(query_ids, passage_ids, *texts)
+
+
+def passages(dataset: str, passage_ids: Collection[str]) -> Mapping[str, str]:
+    """Return the joined texts of some passages by their ids.
+
+    Raises:
+        TableError: one of them is not in what was ingested.
+    """
+    found = texts_of(layout.table("ingest", dataset, "corpus"), passage_ids)
+    _require(dataset, passage_ids, found)
+    return found
+
+
+def _require(dataset: str, ids: Collection[str], found: Mapping[str, str]) -> None:
+    if not found.keys() >= set(ids):
         raise TableError(
             f"{layout.folder('filter', dataset)}: older than {layout.folder('ingest', dataset)}; dvc repro"
         )
-    texts = [of_queries[one] for one in query_ids], [of_passages[one] for one in passage_ids]
-    return Pairs(query_ids, passage_ids, *texts)

@@ -33,11 +33,13 @@ class Pools:
 
     Attributes:
         size: [settings, positives] candidates kept, the positive included.
-        above: [settings, positives] those of them that rank above the positive.
+        above: [settings, positives] those of them that rank above the positive and are no judged negatives.
+        judged: [positives] the judged negatives among them, which no setting refuses.
     """
 
     size: Ints
     above: Ints
+    judged: Ints
 
 
 def kept(candidates: Candidates, settings: Sequence[Setting]) -> Iterator[Bools]:
@@ -78,7 +80,8 @@ def pools(
     rows = np.flatnonzero((fixed == 0) | alone & (fixed == BIT["duplicates_positive"]))
     of, candidates = of[rows], take(candidates, rows)
     first, last = np.searchsorted(of, left.query, "left"), np.searchsorted(of, left.query, "right")
-    found = Pools(*(np.zeros((len(settings), len(left.query)), dtype=np.int64) for _ in range(2)))
+    size, above = (np.zeros((len(settings), len(left.query)), dtype=np.int64) for _ in range(2))
+    found = Pools(size, above, within(candidates.is_negative, first, last))
     for part in _parts(last - first):
         _fill(found, candidates, left, settings, (part, first[part], last[part] - first[part]))
     return found
@@ -106,7 +109,7 @@ def _fill(
     )
     for i, chosen in enumerate(kept(beside, settings)):
         found.size[i, part] = 1 + within(chosen, ends - counts, ends)
-        found.above[i, part] = within(chosen & above, ends - counts, ends)
+        found.above[i, part] = within(chosen & above & ~beside.is_negative, ends - counts, ends)
 
 
 def within(chosen: Bools, first: Ints, last: Ints) -> Ints:

@@ -26,12 +26,14 @@ class Row:
         pass_through: the share that the setting would have kept, each positive counted alike, and its interval.
         weighted: the same, each positive counted as often as its query has others: generic queries have more unknown
             positives too.
-        drawn_random: the share that would have been among the negatives, had those been drawn at random.
-        drawn_top: likewise, had the best ranks been taken.
+        drawn_random: the share that a training row would have had among its negatives, had materialize stored some of
+            what is kept at random, judged negatives first.
+        drawn_top: likewise, had it stored the best ranks. For score-weighted sampling there is no closed form, and no
+            figure.
         kept_per_query: the median of candidates kept, of all positives alone, as what follows.
-        short_share: the share of queries with fewer kept than are drawn.
+        short_share: the share of queries with fewer kept than a row draws.
         hardness: the mean over kept candidates of their percentile among the scores of positives.
-        hardness_top: likewise of those that would be taken from the top.
+        hardness_top: likewise of those that would be stored from the top, judged negatives first.
     """
 
     setting: str

@@ -13,12 +13,15 @@ from embedder.errors import EmbedderError, TableError
 from embedder.filters import BIT, Candidates
 from embedder.judged import positives_above
 from embedder.leak import left_out
+from embedder.leak.kept import take
 from embedder.leak.left_out import Ints, LeftOut
 from embedder.params.models import Dataset, Filter
 
 _COLUMNS = ("query_id", "rank", "score", "relevance", "refused_by")
 _SAME = ("teacher", "revision", "depth", "rules")
 _ROWS = 2**17
+# Queries may have no candidates at all.
+_QUERIES = 2**14
 
 
 @dataclass(frozen=True)
@@ -63,7 +66,7 @@ class Stored:
         self._ids, self.query_ids, self.left = ids, ids.to_pylist(), left_out.read(rows, ids)
 
     def parts(self, rows: int = _ROWS) -> Iterator[Part]:
-        """Yield candidates and positives, about `rows` rows at a time; no query is cut in two."""
+        """Yield candidates and positives, about `rows` rows and at most `_QUERIES` queries at a time, each query whole."""
         ends = np.searchsorted(self.left.query, np.arange(len(self.query_ids) + 1))
         lowest, highest = (
             ufunc.reduceat(self.left.score, ends[:-1]) if len(ends) > 1 else np.empty(0)
@@ -74,13 +77,21 @@ class Stored:
             of = pc.index_in(table["query_id"], self._ids).to_numpy().astype(np.int64)
             next_one = int(of[-1]) + 1
             candidates = _candidates(table, of, self._negative_at, (lowest[of], highest[of], scale))
-            left = self.left.take(np.arange(ends[first], ends[next_one]))
-            yield Part(of, candidates, table["refused_by"].to_numpy(), left)
+            whole = Part(of, candidates, table["refused_by"].to_numpy(), self.left)
+            yield from _cut(whole, ends, first, next_one)
             first = next_one
-        if first < len(self.query_ids):
-            rest = self.left.take(np.arange(ends[first], ends[-1]))
-            nothing = rest.take(np.empty(0, np.int64))
-            yield Part(nothing.query, nothing.candidates(scale), nothing.refused_by, rest)
+        nothing = self.left.take(np.empty(0, np.int64))
+        rest = Part(nothing.query, nothing.candidates(scale), nothing.refused_by, self.left)
+        yield from _cut(rest, ends, first, len(self.query_ids))
+
+
+def _cut(whole: Part, ends: Ints, first: int, last: int) -> Iterator[Part]:
+    """Cut the queries from `first` to before `last` apart; positives of query i are those from `ends[i]` on."""
+    for start in range(first, last, _QUERIES):
+        end = min(start + _QUERIES, last)
+        rows = np.arange(*np.searchsorted(whole.of, [start, end]))
+        left = whole.left.take(np.arange(ends[start], ends[end]))
+        yield Part(whole.of[rows], take(whole.candidates, rows), whole.refused_by[rows], left)
 
 
 def known_scores(left: LeftOut) -> NDArray[np.float64]:

@@ -59,7 +59,12 @@ def require_rules(names: Sequence[str]) -> list[str]:
 
 
 def what_if(
-    parts: Iterable[Part], query_ids: Sequence[str], rules: Filter, leak: Leak, without: Collection[str]
+    parts: Iterable[Part],
+    query_ids: Sequence[str],
+    rules: Filter,
+    leak: Leak,
+    stored: int,
+    without: Collection[str],
 ) -> WhatIf:
     """Count what becomes of a dataset's candidates without some rules, and measure its pass-through again.
 
@@ -71,13 +76,14 @@ def what_if(
         query_ids: the mined queries, sorted.
         rules: those that applied.
         leak: draws, and how intervals are made.
+        stored: how many negatives materialize stores of a query.
         without: rules to turn off.
     """
     off = sum(BIT[name] for name in without)
     counts = np.zeros((2, len(VERDICTS)), dtype=np.int64)
     kept = np.zeros((2, len(query_ids)), dtype=np.int64)
     held = dict.fromkeys((*without, SEVERAL), 0)
-    meters = [Meter([Setting(name, one)], leak, query_ids, None) for name, one in _named(rules, without)]
+    meters = [Meter([Setting(name, one)], leak, stored, query_ids, None) for name, one in _named(rules, without)]
     for part in parts:
         for i, refused_by in enumerate((part.refused_by, part.refused_by & ~off)):
             counts[i] += np.bincount(verdicts(refused_by), minlength=len(VERDICTS))

@@ -145,6 +145,10 @@ class Filter(Model):
     def _window(self) -> "Filter":
         if self.min_rank and self.max_rank and self.min_rank > self.max_rank:
             raise ValueError(f"min_rank {self.min_rank} lies beyond max_rank {self.max_rank}")
+        for least, most in (("min_score", "max_score"), ("min_score_percentile", "max_score_percentile")):
+            low, high = getattr(self, least), getattr(self, most)
+            if low is not None and high is not None and low > high:
+                raise ValueError(f"{least} {low:g} lies above {most} {high:g}")
         return self
 
 

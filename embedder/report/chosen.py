@@ -13,8 +13,9 @@ KEPT, REFUSED, POSITIVES = 8, 4, 4
 _POSITIVE = BIT["is_positive"]
 # Refused for what they say: what a person wants to see first.
 _CLOSE = BIT["duplicates_positive"] | BIT["judge_says_relevant"]
-# The highest judge's score, without a judge the smallest margin, without margins the highest score.
+# What no judge looked at: the smallest margin, without margins the highest score. Then what a judge called not relevant.
 _HARDEST = (
+    ("judged", "ascending"),
     ("judge_score", "descending"),
     ("margin", "ascending"),
     ("score", "descending"),
@@ -70,17 +71,22 @@ def numbers(rows: pa.Table) -> Ints:
     return np.asarray(rows["query_id"].combine_chunks().dictionary_encode().indices.to_numpy(), dtype=np.int64)
 
 
-def hardest(rows: pa.Table, most: int) -> pa.Table:
-    """Keep the kept candidates that are most likely relevant, one a query, hardest first; judged ones are known not to be.
+def hardest(rows: pa.Table, most: int, *, final: bool = False) -> pa.Table:
+    """Keep the kept candidates that are most likely relevant, one a query, hardest first, as `show --worst` does.
 
-    The hardest of parts hold the hardest of the whole.
+    What somebody graded is known not to be; what a judge scored and did not refuse comes last. The hardest of parts hold
+    the hardest of the whole.
 
     Args:
         rows: candidates.
         most: how many.
+        final: whether the judge's word is not doubted, as a person's is: what it scored is left out.
     """
     guessed = rows.filter(pc.is_null(rows["relevance"]))
     kept = guessed.filter(pa.array(guessed["refused_by"].to_numpy() == 0))
-    best = kept.sort_by(list(_HARDEST))
+    judged = pc.is_valid(kept["judge_score"])
+    if final:
+        kept, judged = kept.filter(pc.invert(judged)), judged.filter(pc.invert(judged))
+    best = kept.append_column("judged", judged).sort_by(list(_HARDEST)).drop_columns("judged")
     _, firsts = np.unique(numbers(best), return_index=True)
     return best.take(pa.array(np.sort(firsts)[:most]))

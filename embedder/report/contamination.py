@@ -1,4 +1,4 @@
-"""How many kept negatives are relevant after all: the part of a dataset's section with bounds and the judge's estimate."""
+"""How many unjudged kept candidates are relevant after all: bounds and the judge's estimate, in a dataset's section."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -23,7 +23,7 @@ def contamination(lower: Json | None, judged: Json | None, judge: str) -> list[H
         return []
     without = "Without a judge there is no estimate and no upper bound: set judge in params.yaml."
     return [
-        tag("h4", "How many kept negatives are relevant after all?"),
+        tag("h4", "How many unjudged kept candidates are relevant after all?"),
         *parts,
         *([] if judged else [hint(without)]),
     ]
@@ -34,12 +34,27 @@ def _lower(found: Json | None) -> list[Html]:
         return []
     evidence: Mapping[str, int] = found.get("evidence") or {}
     kinds = [f"{kind.replace('_', ' ')} {number:,}" for kind, number in evidence.items() if number]
-    said = f"{count(found['any'])} of {count(found['kept'])} have evidence against them"
+    said = f"{count(found['any'])} of {count(found['kept'])} unjudged kept candidates have evidence against them"
+    apart = f" {count(found['judged'])} judged ones are kept too and not counted." if found.get("judged") else ""
     shares = f" ({interval(found['low'], found['high'])})"
     return [
-        tag("p", "At least ", tag("strong", percent(found["lower"])), f"{shares}: {said}", _listed(kinds)),
+        tag("p", "At least ", tag("strong", percent(found["lower"])), f"{shares}: {said}", _listed(kinds), apart),
         *_hints([found["words"]] if found.get("words") else []),
+        *_twins(found.get("teacher_twin")),
     ]
+
+
+def _twins(found: Json | None) -> list[Html]:
+    """Say how many candidates a dense teacher cannot tell from a positive, or why that is not known."""
+    if not found:
+        return []
+    if found.get("candidates") is None:
+        return _hints([found["words"]])
+    number, more = count(found["candidates"]), count(found["without_evidence"])
+    limits = found["thresholds"].items()
+    named = [f"{member or 'the teacher'} from a cosine of {limit:.3f}" for member, limit in limits if limit is not None]
+    said = f"Teacher twins: {number}, {more} of them without evidence ({', '.join(named)})."
+    return [tag("p", said), *_hints([found["words"]])]
 
 
 def _listed(kinds: Sequence[str]) -> str:

@@ -11,6 +11,7 @@ from embedder.leak.rows import Row
 from embedder.report.contamination import contamination
 from embedder.report.html import Html, tag
 from embedder.report.inspection import Inspection
+from embedder.report.judgements import judgements
 from embedder.report.parts import count, facts, hint, note, passage
 from embedder.report.pass_through import pass_through
 from embedder.report.pictures import Ridge, ridges
@@ -18,6 +19,7 @@ from embedder.report.tallies import Scale, Tally, median
 from embedder.report.verdicts import verdicts
 
 Ints = NDArray[np.int64]
+_CLOSEST = "those that come closest to a positive, or above it, by the teacher's score"
 # Top to bottom; a CSS class each.
 _GROUPS = {"positives": "r-positives", "kept": "r-kept", "refused": "r-refused"}
 
@@ -34,6 +36,7 @@ class Section:
         filtered: the filter's report.json.
         judged: the judge's report.json.
         stored: the dataset's part of materialize's report.json.
+        sampling: how materialize drew negatives; empty where it says nothing.
         leak: the rows of leak.csv.
         inspection: its candidates.
     """
@@ -45,6 +48,7 @@ class Section:
     filtered: Mapping[str, Any]
     judged: Mapping[str, Any]
     stored: Mapping[str, Any]
+    sampling: str
     leak: Sequence[Row]
     inspection: Inspection
 
@@ -59,8 +63,10 @@ def render_section(section: Section) -> Html:
         hint(section.instruction),
         _overview(section),
         *verdicts(found.tally.refused_by),
+        *_warnings(section.filtered),
         tag("div", _scores(found.tally), _ranks(found.tally), class_="pair"),
-        *pass_through(section.leak),
+        *pass_through(section.leak, section.sampling),
+        *judgements(section.judged),
         *contamination(section.filtered.get("contamination"), section.judged.get("contamination"), judge),
         *_shortages(section.stored),
         *_hardest(found),
@@ -83,6 +89,13 @@ def _overview(section: Section) -> Html:
             ("training rows", count(section.stored.get("rows"))),
         ]
     )
+
+
+def _warnings(filtered: Mapping[str, Any]) -> list[Html]:
+    """Say which rules are on and refuse nothing, as nobody wrote what they ask for."""
+    rules = filtered.get("rules_without_data") or []
+    said = "on, but without data to ask of: nothing is refused by"
+    return [tag("p", tag("strong", "Warning: "), f"{said} {', '.join(rules)}.")] if rules else []
 
 
 def _scores(tally: Tally) -> Html:
@@ -125,8 +138,10 @@ def _shortages(stored: Mapping[str, Any]) -> list[Html]:
     negatives = ", ".join(f"{number} in {count(rows)}" for number, rows in sorted(per_row.items(), key=_most))
     named = [
         ("queries short of negatives", count(queries.get("short"))),
+        ("rows whose positive the judge made one", count(stored.get("rows_with_relabelled_positive") or None)),
         *((f"queries dropped: {_words(reason)}", count(n)) for reason, n in (queries.get("dropped") or {}).items()),
         *((f"passages dropped: {_words(reason)}", count(n)) for reason, n in (stored.get("passages_dropped") or {}).items()),
+        *((f"candidates passed over: {_words(reason)}", count(n)) for reason, n in (stored.get("candidates_passed_over") or {}).items() if n),
     ]  # fmt: skip
     return [
         tag("h4", "Shortages"),
@@ -147,14 +162,14 @@ def _hardest(found: Inspection) -> list[Html]:
     if not found.hardest.num_rows:
         return []
     judged = found.hardest["judge_score"].null_count < found.hardest.num_rows
-    by = "the judge scores highest" if judged else "come closest to a positive, or above it, by the teacher's score"
+    after = ", and after those what the judge called not relevant" if judged else ""
     positives: dict[str, str] = {}
     for row in found.positives.to_pylist():
         positives.setdefault(row["query_id"], row["passage_id"])
     cards = [_card(row, positives.get(row["query_id"]), found) for row in found.hardest.to_pylist()]
     return [
         tag("h4", "The hardest kept negatives"),
-        hint(f"Of all that nobody judged, those that {by}; one a query. Are they really not relevant?"),
+        hint(f"Of all that nobody graded, {_CLOSEST}{after}; one a query. Are they really not relevant?"),
         tag("div", *cards, class_="cards"),
     ]
 

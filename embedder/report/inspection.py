@@ -50,13 +50,14 @@ class Inspection:
     passages: Mapping[str, str]
 
 
-def inspect(dataset: str, positive_at: float, most: int) -> Inspection:
+def inspect(dataset: str, positive_at: float, most: int, *, final: bool) -> Inspection:
     """Read what there is to see of a dataset.
 
     Args:
         dataset: its name.
         positive_at: the relevance from which a passage is a positive.
         most: how many queries are sampled.
+        final: whether the judge's word is not doubted.
 
     Raises:
         TableError: a table of ingest or judge is missing.
@@ -68,7 +69,7 @@ def inspect(dataset: str, positive_at: float, most: int) -> Inspection:
     chosen = {query_ids[place] for place in drawn}
     deepest = min(int(made_by.get("depth", _DEPTH)), int(_range("rank", path, judged)[1]))
     tally = Tally(scale_of_scores(*_range("score", path, judged)), scale_of_ranks(deepest))
-    rows, best = _count_candidates(path, tally, chosen)
+    rows, best = _count_candidates(path, tally, chosen, final=final)
     positives = _count_positives(judged, tally, positive_at, chosen | set(best["query_id"].to_pylist()))
     candidates, relevant = shown_candidates(rows), shown_positives(positives)
     found, several = of_candidates(rows), of_positives(positives)
@@ -105,7 +106,7 @@ def _range(column: str, path: Path, judged: Path) -> tuple[float, float]:
     return min(ends, default=0.0), max(ends, default=1.0)
 
 
-def _count_candidates(path: Path, tally: Tally, chosen: Collection[str]) -> tuple[pa.Table, pa.Table]:
+def _count_candidates(path: Path, tally: Tally, chosen: Collection[str], *, final: bool) -> tuple[pa.Table, pa.Table]:
     """Count all candidates, and return those of the chosen queries and the hardest kept."""
     wanted = pa.array(sorted(chosen), pa.string())
     empty = _empty(schemas.JUDGED_CANDIDATES, _CANDIDATES)
@@ -113,7 +114,7 @@ def _count_candidates(path: Path, tally: Tally, chosen: Collection[str]) -> tupl
     for rows in _read(path, schemas.JUDGED_CANDIDATES, _CANDIDATES):
         tally.add_candidates(rows)
         found.append(rows.filter(pc.is_in(rows["query_id"], wanted)))
-        best = hardest(pa.concat_tables([best, rows]), HARDEST)
+        best = hardest(pa.concat_tables([best, rows]), HARDEST, final=final)
     return pa.concat_tables(found).combine_chunks(), best
 
 

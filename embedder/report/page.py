@@ -64,8 +64,8 @@ def _main(results: Sequence[dict[str, str]], sections: Sequence[Section]) -> lis
         _results(results),
         tag("h2", "False negatives that are known", id="false-negatives"),
         hint(
-            "Share of training rows that would hold another known positive among negatives drawn at random from a "
-            "window of ranks. Unknown positives come on top."
+            f"Share of training rows that would hold another known positive among {_draws(sections)}negatives drawn at "
+            "random from a window of ranks. Unknown positives come on top."
         ),
         _false_negatives(sections),
         tag("h2", "Datasets"),
@@ -99,6 +99,13 @@ def _false_negatives(sections: Sequence[Section]) -> Html:
     if not rows:
         return tag("p", "None is known: no query of the train split has more than one positive.")
     return table(("dataset", "ranks", "rows", "share", ""), rows, "windows")
+
+
+def _draws(sections: Sequence[Section]) -> str:
+    """Say how many negatives are meant; nothing where reports do not tell, or tell several."""
+    found = {w.get("draws") for section in sections for w in section.filtered.get("known_false_negatives") or []}
+    known = found.pop() if len(found) == 1 else None
+    return "" if known is None else f"{known:,} "
 
 
 def _windows(name: str, found: Sequence[Mapping[str, Any]], most: float) -> Iterator[tuple[str, list[str]]]:

@@ -10,36 +10,43 @@ from embedder.report.pictures import Point, reach, scatter
 STAND_IN = "known positives: an optimistic stand-in"
 _WHOLE = "all"
 _KINDS = {"p-window": "rank windows", "p-margin": "with a margin", "p-current": "current setting"}
+_IN_FORCE = " (in force)"
+# By what materialize calls it.
+_DRAWN = {"random": "drawn at random", "top": "drawn from the top"}
 _COLUMNS = (
     "setting",
     "pass-through",
     "weighted",
-    "drawn at random",
-    "drawn from the top",
+    *_DRAWN.values(),
     "kept a query",
     "short queries",
     "hardness",
 )
 
 
-def pass_through(rows: Sequence[Row]) -> list[Html]:
-    """Make the part of one dataset: what the current setting lets through, and the others beside it."""
+def pass_through(rows: Sequence[Row], sampling: str = "") -> list[Html]:
+    """Make the part of one dataset: what the current setting lets through, and the others beside it.
+
+    Args:
+        rows: of leak.csv.
+        sampling: how materialize draws negatives; empty where nobody knows.
+    """
     whole = [row for row in rows if row.stratum == _WHOLE]
     if not whole:
         return []
     return [
         tag("h4", "Would the rules have kept a known positive?"),
-        *(_current(row) for row in whole if row.current),
+        *(_current(row, sampling) for row in whole if row.current),
         hint(
             f"Pass-through is measured on {STAND_IN}. Each is left out in turn, as if nobody had judged it; "
             "positives that nobody found are harder to tell apart, and more of them pass."
         ),
         tag("div", _picture(whole), _strata(rows), class_="pair"),
-        tag("details", tag("summary", f"All {len(whole)} settings"), _settings(whole)),
+        tag("details", tag("summary", f"All {len(whole)} settings"), _settings(whole, sampling)),
     ]
 
 
-def _current(row: Row) -> Html:
+def _current(row: Row, sampling: str) -> Html:
     measured = row.positives - row.not_identifiable
     untested = _untested(row)
     if row.pass_through is None:
@@ -50,7 +57,7 @@ def _current(row: Row) -> Html:
         tag("strong", _rules(row)),
         ", would have kept ",
         tag("strong", percent(row.pass_through)),
-        f"{_among(row)} of {count(measured)} known positives. {untested}{_drawn(row)}",
+        f"{_among(row)} of {count(measured)} known positives. {untested}{_drawn(row, sampling)}",
     )
 
 
@@ -58,11 +65,18 @@ def _among(row: Row) -> str:
     return "" if row.low is None or row.high is None else f" ({interval(row.low, row.high)})"
 
 
-def _drawn(row: Row) -> str:
-    """Say how often one would have been among the negatives of its query."""
-    shares = {"at random": row.drawn_random, "from the top": row.drawn_top}
-    said = [f"{percent(share)} with negatives drawn {how}" for how, share in shares.items() if share is not None]
-    return f"A training row would have seen one in {', '.join(said)}." if said else ""
+def _drawn(row: Row, sampling: str) -> str:
+    """Say how often one would have been among the negatives of its query, and which way of drawing is in force."""
+    shares = {"random": row.drawn_random, "top": row.drawn_top}
+    said = [
+        f"{percent(share)} with negatives {_DRAWN[how]}{_IN_FORCE if how == sampling else ''}"
+        for how, share in shares.items()
+        if share is not None
+    ]
+    if not said:
+        return ""
+    other = f" For {sampling} sampling, which is in force, it is not computed." if sampling not in {"", *_DRAWN} else ""
+    return f"A training row would have seen one in {', '.join(said)}.{other}"
 
 
 def _untested(row: Row) -> str:
@@ -130,8 +144,9 @@ def _share(row: Row, most: float) -> list[str]:
     return [tag("div", f"{percent(value)} ", tag("small", interval(low, high))), reach(low, value, high, most, label)]
 
 
-def _settings(whole: Sequence[Row]) -> Html:
-    return table(_COLUMNS, [("current" if row.current else "", _cells(row)) for row in whole], "settings")
+def _settings(whole: Sequence[Row], sampling: str) -> Html:
+    names = [f"{name}{_IN_FORCE}" if name == _DRAWN.get(sampling) else name for name in _COLUMNS]
+    return table(names, [("current" if row.current else "", _cells(row)) for row in whole], "settings")
 
 
 def _cells(row: Row) -> list[str]:

@@ -22,17 +22,18 @@ def section(name: str, entry: Dataset, queries: int) -> Section:
     Raises:
         TableError: a table of ingest or judge is missing.
     """
-    leak = layout.folder("filter", name) / "leak.csv"
+    leak, judged = layout.folder("filter", name) / "leak.csv", _json(layout.report("judge", name))
     return Section(
         name=name,
         task=entry.task,
         instruction=entry.instruction,
         licence=entry.licence,
         filtered=_json(layout.report("filter", name)),
-        judged=_json(layout.report("judge", name)),
+        judged=judged,
         stored=_json(layout.report("materialize")).get(name) or {},
+        sampling=(_json(layout.MANIFEST).get("materialize") or {}).get("sampling", ""),
         leak=read_csv(leak) if leak.is_file() else [],
-        inspection=inspect(name, entry.positive_at, queries),
+        inspection=inspect(name, entry.positive_at, queries, final=judged.get("kind") == "person"),
     )
 
 

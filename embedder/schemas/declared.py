@@ -91,7 +91,8 @@ JUDGED = _table(
     pa.field("rank", pa.int32()),
 )
 CANDIDATES = _table("candidates", "query_id rank", *_CANDIDATES)
-# The closest positive of each row of a run that is none, by the vectors of a dense teacher (`member` of a fusion, else "").
+# The closest positive of each row of a run, other than itself, by the vectors of a dense teacher (`member` of a fusion,
+# else "").
 COSINES = _table(
     "cosines",
     "query_id passage_id member",

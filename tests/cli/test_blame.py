@@ -9,12 +9,17 @@ import pytest
 from embedder import layout, schemas
 from embedder.cli.blame import blame
 from embedder.errors import EmbedderError, TableError
+from embedder.params.load import load
 from tests import project, tables, training_sets
 
 GOLD = "one two three four five six seven eight nine ten eleven twelve"
 # query -> value before and after tuning
 VALUES = {"lost": (1.0, 0.25), "less": (0.5, 0.25), "won": (0.25, 0.5)}
 RULES = tables.rules(min_rank=30, max_rank=100)
+
+
+# Of the student's recipe.
+DRAWS = 1
 
 
 @pytest.fixture(autouse=True)
@@ -25,6 +30,7 @@ def _project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     params = project.tiny_params()
     params["datasets"]["labels"] = params["datasets"]["docs"] | {"task": "classification", "label_mode": "label"}
     params["datasets"]["pairs"] = params["datasets"]["docs"] | {"task": "sts"}
+    params["students"][params["student"]]["recipe"]["num_negatives"] = DRAWS
     project.write_params(tmp_path, params)
     queries = tables.queries({"t": "a training query"}, {name: f"what is {name}?" for name in VALUES})
     corpus = tables.corpus({"gold": GOLD, "other": "the passage of the other two", "own": "of the training query"})
@@ -82,10 +88,10 @@ def _shown(
 
 
 def test_the_row_and_the_rule_are_shown(capsys: pytest.CaptureFixture[str]) -> None:
-    """A lost query stands with its figures and passage, the training row that pushed it away, and why that was allowed."""
+    """A lost query stands with its figures and passage, the training row that has it as a negative, and why that was allowed."""
     lines = _shown(capsys)
     assert " ".join(lines[0] + lines[1]).startswith(
-        "docs: 2 of 3 dev queries lost by tuning; training rows are those in which"
+        "docs: 2 of 3 dev queries lost by tuning; training rows are those that have a passage"
     )
     assert ["queries with such rows: 1: lost"] in lines
     at = lines.index(["lost " + "─" * 155])
@@ -93,25 +99,26 @@ def test_the_row_and_the_rule_are_shown(capsys: pytest.CaptureFixture[str]) -> N
         ["nDCG@10 1.000 before tuning, 0.250 after; first positive at rank 3, then 3"],
         ["query", "what is lost?"],
         ["gold", GOLD],
-        ["1 training rows pushed it away, 1 shown:"],
+        ["1 training row has it stored as a negative, 1 shown:"],
     ]
-    assert lines[at + 5 : at + 10] == [
+    assert lines[at + 5 : at + 11] == [
         ["row", "code, q000 -> p000"],
+        ["draws", f"a step draws {DRAWS} of 2 stored negatives"],
         ["query", training_sets.query(0)],
         ["positive", training_sets.passage(0)],
         ["negative", f"{GOLD} thirteen"],
         ["is", f"{GOLD[:30]}, Jaccard 0.89 to gold"],
     ]
-    why = " ".join(" ".join(line) for line in lines[at + 10 : at + 13])
+    why = " ".join(" ".join(line) for line in lines[at + 11 : at + 14])
     assert why.startswith("kept by rank 45, window 30-100; margin 0.5 (no margin rule); no rule against near copies")
     assert "Jaccard 0.89 to the gold passage, below materialize.decontaminate_jaccard 0.95" in why
 
 
-def test_a_query_nothing_pushed_away_is_said_to_be_so(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_query_that_no_row_has_as_a_negative_is_said_to_be_so(capsys: pytest.CaptureFixture[str]) -> None:
     """Where no training row has the passage among its negatives, that is what is printed."""
     lines = _shown(capsys, "less")
     assert ["queries with such rows: 0"] in lines
-    assert lines[-1] == ["Nothing in the training data pushed its passage away."]
+    assert lines[-1] == ["No training row has its passage stored as a negative."]
 
 
 def test_a_query_that_was_not_lost_may_be_asked_about(capsys: pytest.CaptureFixture[str]) -> None:
@@ -130,14 +137,26 @@ def test_the_largest_losses_come_first(capsys: pytest.CaptureFixture[str]) -> No
 
 def test_the_threshold_is_a_choice(capsys: pytest.CaptureFixture[str]) -> None:
     """A passage that is less similar than asked for is not blamed."""
-    assert ["Nothing in the training data pushed its passage away."] in _shown(capsys, "lost", jaccard=0.95)
+    assert ["No training row has its passage stored as a negative."] in _shown(capsys, "lost", jaccard=0.95)
+
+
+def test_no_cause_is_claimed(capsys: pytest.CaptureFixture[str]) -> None:
+    """A stored negative may never have been drawn, and the summary says so; no step draws more than are stored."""
+    params = load().model_dump(mode="json")
+    params["students"][params["student"]]["recipe"]["num_negatives"] = 3
+    project.write_params(Path(), params)
+    blame("docs", "lost", jaccard=0.5, most=5, full=False)
+    said = " ".join(capsys.readouterr().out.split())
+    assert "a step draws some of what is stored, so this need not be why" in said
+    assert "a step draws 2 of 2 stored negatives" in said
+    assert "pushed" not in said
 
 
 def test_many_rows_are_counted_and_some_shown(capsys: pytest.CaptureFixture[str]) -> None:
     """All rows are counted; three are shown, or all of them in full."""
     _materialize([{"negatives": [GOLD, "far away"]} for _ in range(5)])
     lines = _shown(capsys, "lost")
-    assert ["5 training rows pushed it away, 3 shown:"] in lines
+    assert ["5 training rows have it stored as a negative, 3 shown:"] in lines
     assert sum(line[0] == "row" for line in lines) == 3
     lines = _shown(capsys, "lost", full=True)
     assert sum(line[0] == "row" for line in lines) == 5

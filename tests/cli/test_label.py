@@ -14,7 +14,7 @@ from embedder import labels, layout, schemas
 from embedder.cli import label as label_module
 from embedder.cli.label import estimate_lines, shuffled
 from embedder.cli.main import app
-from embedder.contamination.estimate import estimate
+from embedder.contamination.estimate import WORDS, estimate
 from embedder.params.models import Leak
 from tests import mined, tables
 
@@ -99,6 +99,34 @@ def test_a_session_goes_on_where_it_stopped() -> None:
     assert "0 verdicts now; 9 of 9 pairs have one" in done.stdout
 
 
+def test_another_terminals_verdicts_stay(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What somebody else stores while a session runs is in the file after it, and counts at its end."""
+    shown = label_module._print_pair
+    queries = {"q1": "What comes first?", "q2": "And then?"}
+    elsewhere = [(query, passage) for query, passage, _ in _SAMPLE[:5]]
+
+    def look(*row: Any) -> None:  # noqa: ANN401 - whatever it takes
+        for query, passage in elsewhere:
+            said = labels.Verdict("unsure", labels.texts_hash(queries[query], _TEXTS[passage]))
+            labels.add(_PATH, (query, passage), said)
+        elsewhere.clear()
+        shown(*row)
+
+    monkeypatch.setattr(label_module, "_print_pair", look)
+    done = _label("y", "q")
+    assert len(_said()) in {5, 6}
+    assert sorted(_said().values()).count("yes") == 1
+    assert f"{len(_said())} of 9 pairs have one: yes 1, no 0, unsure {len(_said()) - 1}" in done.stdout
+
+
+def test_a_folder_in_the_files_place_is_one_line() -> None:
+    """Verdicts that cannot be read or kept end the session with a message."""
+    _PATH.mkdir(parents=True)
+    done = CliRunner().invoke(app, ["show", "docs", "--label"], input="y\n")
+    assert (done.exit_code, done.stderr.count("\n")) == (2, 1)
+    assert "labels/docs.csv: cannot be read" in done.stderr
+
+
 def test_the_end_of_the_input_quits() -> None:
     """Piped answers may end before the pairs do."""
     done = _label("y", "y")
@@ -173,12 +201,13 @@ def _estimate(relevant: int, controls: int = 200) -> list[str]:
 
 
 def test_an_estimate_has_its_interval() -> None:
-    """Where the labels can tell, the share stands with interval, the judge's errors, and two caveats."""
+    """Where the labels can tell, the share stands with its interval, and so do the judge's errors."""
     lines = _estimate(100)
     assert re.fullmatch(r"contamination of what the filter kept: 2\d\.\d% \(\d+\.\d% to \d+\.\d%\)", lines[0])
     assert lines[1].startswith("your sensitivity: 100.0% (9")
     assert lines[2].startswith("your specificity: 100.0% (9")
-    assert len(lines) == 5
+    assert len(lines) == 3
+    assert any("person is unsure" in line and "missing at random" in line for line in WORDS)
     assert _estimate(0)[0].startswith("contamination of what the filter kept: below ")
     assert _estimate(100, controls=0)[0].startswith("contamination: cannot be told yet: ")
 

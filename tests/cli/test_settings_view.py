@@ -56,6 +56,9 @@ def test_a_setting_is_suggested_beside_the_current(capsys: pytest.CaptureFixture
     assert setting[-2:] == ["2-10", "setting"]
     passed = next(line for line in shown if line.endswith("pass-through of known positives"))
     assert passed.startswith("0.0% [0.0%, ")
+    assert any(line.endswith("and drawn, 2 of 4 stored at random") for line in shown)
+    assert any("materialize.sampling random or top would store" in line for line in shown)
+    assert any("over positives with a twin only" in line for line in shown)
 
 
 def test_the_lines_to_paste_are_what_was_suggested(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -78,7 +81,7 @@ def test_a_current_setting_that_is_the_hardest_is_said_to_be(capsys: pytest.Capt
     write(Path(), [far] * 200, rules(min_rank=1, max_rank=2))
     suggest("docs", 0.1)
     shown = lines(capsys)
-    assert shown[-1] == "The current setting is the hardest with a pass-through surely under 10.0%."
+    assert shown[-1] == "It is the current setting."
     assert not any("filter:" in line for line in shown)
 
 
@@ -89,7 +92,7 @@ def test_without_any_setting_the_nearest_is_named(capsys: pytest.CaptureFixture[
     filtered([Query(kinds, (1.0,) * 12, (0,) * 12, ())] * 200)
     suggest("docs", 0.05)
     shown = lines(capsys)
-    assert "No setting has a pass-through surely under 5.0%." in shown
+    assert "No setting surely draws less than 5.0% of known positives." in shown
     assert shown[-1].startswith("Nearest on these queries is ")
 
 
@@ -109,7 +112,9 @@ def test_a_fusion_has_no_margins(capsys: pytest.CaptureFixture[str]) -> None:
     path.parent.mkdir(parents=True)
     path.touch()
     suggest("docs", 0.05)
-    assert any(line.startswith("5 settings were measured") for line in lines(capsys))
+    shown = lines(capsys)
+    assert any(line.startswith("5 settings were measured") for line in shown)
+    assert not any("over positives with a twin only" in line for line in shown)
 
 
 @pytest.mark.parametrize("rate", [0.0, 1.0, 5.0, -0.1, float("nan")])

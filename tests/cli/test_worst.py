@@ -6,7 +6,7 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from embedder import layout, schemas
+from embedder import files, layout, schemas
 from embedder.cli.worst import worst
 from embedder.errors import TableError
 from tests import mined, tables
@@ -29,7 +29,7 @@ def test_the_likeliest_comes_first_with_all_that_tells(capsys: pytest.CaptureFix
     """Each kept candidate nobody judged stands below its query, with the positive it is most like and shared words."""
     lines = _shown(capsys)
     assert lines[0] == ["docs: teacher made-up (000000000000), depth 100, window 3-5 without_positives"]
-    assert lines[1][0].startswith("2 of the kept negatives that nobody judged, most likely relevant first")
+    assert lines[1][0].startswith("2 of the kept negatives that no person judged, most likely relevant first")
     assert lines[3:] == [
         ["q1 " + "─" * 117],
         ["rank 4, score 6.000, margin 3.000: keep"],
@@ -62,17 +62,38 @@ def test_full_prints_ids_and_shared_words(capsys: pytest.CaptureFixture[str], tm
     assert ["shared", "2 of 7 words: positive text"] in lines
 
 
-def test_a_judges_scores_decide(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
-    """Where a judge has looked, its highest score comes first and is shown."""
-    path = tmp_path / layout.table("filter", "docs", "candidates")
+def _judge(folder: Path, kind: str, score: float, threshold: float) -> None:
+    """Write what a judge leaves that scored q1's first kept candidate below its threshold."""
+    path = folder / layout.table("filter", "docs", "candidates")
     judged = tables.passed_on(schemas.read(path, schemas.CANDIDATES)).to_pydict()
     judged["judge_score"] = [
-        0.4 if query == "q2" and rank == 2 else None
+        score if query == "q1" and rank == 4 else None
         for query, rank in zip(judged["query_id"], judged["rank"], strict=True)
     ]
     data = schemas.build(schemas.JUDGED_CANDIDATES, pa.table(judged, schema=schemas.JUDGED_CANDIDATES.schema))
-    schemas.write(tmp_path / layout.table("judge", "docs", "candidates"), schemas.JUDGED_CANDIDATES, data)
-    assert _shown(capsys, 1)[4] == ["rank 2, score 2.500, margin 6.500, judge 0.4: keep"]
+    schemas.write(folder / layout.table("judge", "docs", "candidates"), schemas.JUDGED_CANDIDATES, data)
+    files.write_json(folder / layout.report("judge", "docs"), {"kind": kind, "threshold": threshold})
+
+
+def test_what_a_judge_called_not_relevant_comes_last(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    """Its score is shown, and how far below the threshold it lies."""
+    _judge(tmp_path, "llm", 1.0, 2.0)
+    lines = _shown(capsys)
+    assert [line[0] for line in lines if line[0].startswith("rank")] == [
+        "rank 2, score 2.500, margin 6.500: keep",
+        "rank 4, score 6.000, margin 3.000, judge 1: keep",
+    ]
+    assert [line for line in lines if line[0] == "judge"] == [
+        ["judge", "1 below 2, from where it calls a passage relevant"]
+    ]
+
+
+def test_a_persons_no_is_not_shown(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    """A person is not asked to look again at what a person called not relevant."""
+    _judge(tmp_path, "person", 0.0, 1.0)
+    assert [line[0] for line in _shown(capsys) if line[0].startswith("rank")] == [
+        "rank 2, score 2.500, margin 6.500: keep"
+    ]
 
 
 def test_nothing_mined_yet(tmp_path: Path) -> None:

@@ -25,10 +25,10 @@ def _asked(
     passages: list[str],
     asked: list[tuple[int, int]],
     near_copy: float | None = None,
-    close: Pairs | None = None,
+    twins: Pairs | None = None,
 ) -> Found:
     shingles = shingle(passages, "word", 2)
-    evidence = Evidence(queries, positives, shingles, "word", 2, near_copy, close)
+    evidence = Evidence(queries, positives, shingles, "word", 2, near_copy, twins)
     of = _pairs(*asked)
     return evidence.of(of.query, of.passage)
 
@@ -74,13 +74,13 @@ def test_an_answer_of_the_same_question_is_evidence() -> None:
     assert found.kinds["same_query"].tolist() == [True, False, True, False]
 
 
-def test_what_another_teacher_has_close_to_a_positive_is_evidence() -> None:
-    """The pairs that a dense teacher had within the cosine are found; without a table none are."""
-    passages = ["alpha beta", "gamma delta", "epsilon zeta"]
-    close = _pairs((0, 2))
-    asked = [(0, 1), (0, 2)]
-    assert _asked(["q"], _pairs((0, 0)), passages, asked, close=close).kinds["other_teacher"].tolist() == [False, True]
-    assert not _asked(["q"], _pairs((0, 0)), passages, asked).any.any()
+def test_a_teachers_twin_is_a_reason_to_look_and_no_evidence() -> None:
+    """The pairs that a dense teacher cannot tell from a positive are found, and no bound rests on them."""
+    passages, asked = ["alpha beta", "gamma delta", "epsilon zeta"], [(0, 1), (0, 2)]
+    found = _asked(["q"], _pairs((0, 0)), passages, asked, twins=_pairs((0, 2)))
+    assert (found.twin.tolist(), found.suspicious.tolist()) == ([False, True], [False, True])
+    assert not found.any.any()
+    assert not _asked(["q"], _pairs((0, 0)), passages, asked).suspicious.any()
 
 
 def test_half_the_shingles_are_a_reason_to_look() -> None:

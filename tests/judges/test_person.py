@@ -46,7 +46,7 @@ def test_a_yes_is_relevant() -> None:
     found = _judge().ask(entries.pairs(5))
     np.testing.assert_array_equal(found.scores, np.array([1, 0, np.nan, np.nan, np.nan], np.float32))
     assert {reason: places.tolist() for reason, places in found.failures.items()} == {"unsure": [2]}
-    assert found.facts == {"stale": 0}
+    assert found.facts == {"stale": 0, "verdicts_unused": 0}
     assert _judge().cost(entries.pairs(5)) == judges.Cost(5, 3, 0)
 
 
@@ -59,8 +59,17 @@ def test_a_verdict_on_other_texts_counts_as_none() -> None:
     )
     found = _judge().ask(changed)
     np.testing.assert_array_equal(found.scores, np.array([np.nan, 1, np.nan], np.float32))
-    assert found.facts == {"stale": 2}
+    assert found.facts == {"stale": 2, "verdicts_unused": 0}
     assert _judge().cost(changed).stored == 1
+
+
+def test_verdicts_add_up() -> None:
+    """All verdicts are known; each is an answer, unsure, stale, or on a pair that was not asked about."""
+    _write(p0="yes", p1="no", p2="unsure", p3="yes", p4="no")
+    assert sorted(_judge().known()) == [("q0", "p0"), ("q0", "p3"), ("q1", "p1"), ("q1", "p4"), ("q2", "p2")]
+    found = _judge().ask(entries.pairs(3))
+    answered = int(np.count_nonzero(~np.isnan(found.scores)))
+    assert (answered, len(found.failures["unsure"]), found.facts) == (2, 1, {"stale": 0, "verdicts_unused": 2})
 
 
 def test_without_a_file_there_are_no_verdicts() -> None:
@@ -82,7 +91,7 @@ def test_nobody_has_no_answer() -> None:
     """The judge `none` scores nothing and costs nothing."""
     judge = judges.build(none.Options(kind="none"), entries.SUBJECT, entries.RUNTIME)
     assert np.isnan(judge.ask(entries.pairs(2)).scores).all()
-    assert (judge.cost(entries.pairs(2)), judge.identity()) == (judges.Cost(2, 0, 0), {})
+    assert (judge.cost(entries.pairs(2)), judge.identity(), list(judge.known())) == (judges.Cost(2, 0, 0), {}, [])
 
 
 @pytest.mark.parametrize("kind", ["cross-encoder", "llm", "person"])

@@ -63,6 +63,7 @@ def test_parts_do_not_matter(queries: list[Query], filters: list[Filter], rows: 
         module._ROWS = before
     assert np.array_equal(whole.size, apart.size)
     assert np.array_equal(whole.above, apart.above)
+    assert np.array_equal(whole.judged, apart.judged)
 
 
 def test_a_near_copy_of_an_only_positive_is_one_no_more() -> None:

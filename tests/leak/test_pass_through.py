@@ -1,8 +1,10 @@
 """Tests of embedder.leak.pass_through against judgements that are really taken away."""
 
 import pickle
+import tracemalloc
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import combinations
 
 import numpy as np
 import pytest
@@ -10,15 +12,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from embedder.filters import Candidates, percentile, refusals
+from embedder.leak import pass_through
 from embedder.leak.pass_through import Meter
 from embedder.leak.rows import Row
 from embedder.leak.settings import Setting
 from embedder.leak.strata import STRATA
 from embedder.params.models import Filter
+from embedder.sampling import draw
 from tests.leak.made_up import QUERIES, Query, block, candidates, leak, scale_of
 from tests.tables import rules
 
-DRAWS = 2
+DRAWS, STORED = 2, 3
 _COUNTED = st.sampled_from(["without_positives", "raw"])
 _WINDOWS = {"min_rank": st.none() | st.integers(1, 4), "max_rank": st.none() | st.integers(4, 9), "counted": _COUNTED}
 _SCORES = {
@@ -49,7 +53,7 @@ class Outcome:
     identifiable: bool
     kept: bool
     random: float
-    top: bool
+    top: float
 
 
 def without(query: Query, number: int, scale: "np.ndarray[tuple[int], np.dtype[np.float64]]") -> Candidates:
@@ -77,23 +81,36 @@ def brute(queries: Sequence[Query], chosen: Filter) -> list[Outcome]:
     for number, query in enumerate(queries):
         for i, (rank, _, _) in enumerate(query.positives):
             asked = without(query, i, scale)
-            kept = asked.rank[refusals(asked, chosen) == 0].tolist()
-            inside = rank in kept
-            twins = len(query.positives) - 1
-            random = min(1.0, DRAWS / len(kept)) if inside else 0.0
-            outcome = Outcome(number, rank, twins, twins > 0 or not has_margin, inside, random, rank in kept[:DRAWS])
-            found.append(outcome)
+            rows = np.flatnonzero(refusals(asked, chosen) == 0)
+            kept, judged = asked.rank[rows].tolist(), asked.is_negative[rows]
+            inside, twins = rank in kept, len(query.positives) - 1
+            chances = _drawn(judged, kept.index(rank)) if inside else (0.0, 0.0)
+            found.append(Outcome(number, rank, twins, twins > 0 or not has_margin, inside, *chances))
     return found
 
 
+def _drawn(judged: "np.ndarray[tuple[int], np.dtype[np.bool_]]", place: int) -> tuple[float, float]:
+    """Store candidates in every way, judged negatives first, and draw a row's from what is stored."""
+    others = np.flatnonzero(~judged).tolist()
+    room = max(0, min(STORED, len(judged)) - int(judged.sum()))
+    ways = [place in one for one in combinations(others, room)]
+    top = place in draw(judged, np.zeros(len(judged)), STORED, "top", 1)
+    seen = min(1.0, DRAWS / min(STORED, len(judged)))
+    return float(np.mean(ways)) * seen, top * seen
+
+
 def metered(
-    queries: Sequence[Query], filters: Sequence[Filter], parts: Sequence[Sequence[int]], draws: int = DRAWS
+    queries: Sequence[Query],
+    filters: Sequence[Filter],
+    parts: Sequence[Sequence[int]],
+    draws: int = DRAWS,
+    stored: int = STORED,
 ) -> Meter:
     """Measure settings on queries in the given blocks of numbers."""
     named = [Setting(f"setting {i}", one) for i, one in enumerate(filters)]
     ids = [f"q{i}" for i in range(len(queries))]
     words = np.array([3 * i + 1 for i in range(len(queries))])
-    meter, scale = Meter(named, leak(draws), ids, words), scale_of(queries)
+    meter, scale = Meter(named, leak(draws), stored, ids, words), scale_of(queries)
     for part in parts:
         meter.add(*block([queries[i] for i in part], part, scale))
     return meter
@@ -162,7 +179,9 @@ def test_what_is_left_is_what_the_rules_keep(queries: list[Query], chosen: Filte
     counts = [len(scores) for scores in kept]
     assert row.kept_per_query == np.median(counts)
     assert row.short_share == close(float(np.mean([count < DRAWS for count in counts])))
-    for value, parts in ((row.hardness, kept), (row.hardness_top, [scores[:DRAWS] for scores in kept])):
+    judged = [one.is_negative[refusals(one, chosen) == 0] for one in asked]
+    top = [scores[draw(first, scores, STORED, "top", 1)] for first, scores in zip(judged, kept, strict=True)]
+    for value, parts in ((row.hardness, kept), (row.hardness_top, top)):
         hard = percentile(np.concatenate(parts), scale)
         assert value == close(float(hard.mean()) if len(hard) else None)
 
@@ -237,13 +256,39 @@ def test_memory_does_not_grow_with_blocks() -> None:
     query = Query(("positive", *["plain"] * 30), tuple(float(-i) for i in range(31)), (0,) * 31, ())
     scale = scale_of([query])
     sizes = []
-    meter = Meter([Setting("current", rules())], leak(), [f"q{i}" for i in range(100)], None)
+    meter = Meter([Setting("current", rules())], leak(), STORED, [f"q{i}" for i in range(100)], None)
     for i in range(100):
         meter.add(*block([query], [i], scale))
         sizes.append(len(pickle.dumps(meter)))
     assert max(sizes) - sizes[0] < 100
 
 
+@settings(max_examples=20, deadline=None)
+@given(QUERIES, GRIDS)
+def test_a_few_queries_at_a_time_give_the_same_sums(queries: list[Query], filters: list[Filter]) -> None:
+    """The queries whose draws are in memory at once don't matter to the bit."""
+    whole = metered(queries, filters, [range(len(queries))])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(pass_through, "_QUERIES", 1)
+        apart = metered(queries, filters, [range(len(queries))])
+    assert np.array_equal(whole._sums, apart._sums)
+    assert whole.rows() == apart.rows()
+
+
+def test_memory_does_not_grow_with_the_queries_of_a_block() -> None:
+    """A block of many queries without candidates never holds the draws of all of them."""
+    queries = 30_000
+    beyond = Query((), (), (), (0.5,))
+    found = block([beyond] * queries, range(queries), np.array([0.5]))
+    meter = Meter([Setting("current", rules())], leak(), STORED, [f"q{i}" for i in range(queries)], None)
+    tracemalloc.start()
+    meter.add(*found)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    # The draws of all would be 24 MB.
+    assert peak < 14e6
+
+
 def test_without_positives_nothing_is_measured() -> None:
     """No block, no row."""
-    assert Meter([Setting("current", rules())], leak(), [], None).rows() == []
+    assert Meter([Setting("current", rules())], leak(), STORED, [], None).rows() == []

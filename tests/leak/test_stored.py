@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from embedder import layout, row_groups, schemas
 from embedder.errors import EmbedderError, TableError
+from embedder.leak import stored as module
 from embedder.leak.left_out import LeftOut
 from embedder.leak.stored import Stored
 from embedder.params.models import Filter
@@ -48,6 +49,18 @@ def test_rules_find_what_they_found(queries: list[Query], chosen: Filter, rows: 
     for name in ("of", "refused_by"):
         one, other = (np.concatenate([getattr(part, name) for part in parts]) for parts in (found, expected))
         np.testing.assert_array_equal(one, other)
+
+
+def test_queries_without_candidates_come_in_parts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No part has more queries than it may, and each query is in one."""
+    monkeypatch.setattr(module, "_QUERIES", 2)
+    beyond = Query((), (), (), (0.5,))
+    queries = [beyond] * 3 + ONE + [beyond] * 5
+    write(tmp_path, queries, tables.rules())
+    parts = list(Stored("docs", tables.entry()).parts())
+    assert [query for part in parts for query in part.left.query.tolist()] == list(range(9))
+    assert max(len(part.left.query) for part in parts) == 2
+    assert [query for part in parts for query in part.of.tolist()] == [3] * 3
 
 
 @settings(deadline=None)

@@ -20,7 +20,7 @@ from tests.tables import rules
 
 SEED = leak().seed
 RATES = st.sampled_from([0.5, 0.7, 0.9, 0.99])
-NEEDED = tables.settings(min_negatives=1, max_dropped_share=0.5)
+NEEDED = tables.settings(min_negatives=1, max_dropped_share=0.5, sampling="random")
 
 
 def suggested(queries: Sequence[Query], filters: Sequence[Filter], rate: float, min_negatives: int = 1) -> Suggestion:
@@ -60,11 +60,15 @@ def test_the_chosen_setting_is_the_hardest_under_the_rate(
     choosing = half(queries, chosen=True)
     assume(choosing)
     numbers = [i for i, one in enumerate(halves(ids_of(queries), SEED)) if one]
-    meter = Meter([Setting(str(i), one) for i, one in enumerate(filters)], leak(), ids_of(queries), None)
+    meter = Meter([Setting(str(i), one) for i, one in enumerate(filters)], leak(), 3, ids_of(queries), None)
     meter.add(*block(choosing, numbers, scale_of(choosing)))
     found = suggested(queries, filters, rate)
     enough = meter.at_least(1) >= 0.5
-    under = [row for row, one in zip(all_positives(meter), enough, strict=True) if one and (row.high or 9) <= rate]
+    under = [
+        row
+        for row, one in zip(all_positives(meter), enough, strict=True)
+        if one and (row.drawn_random_high or 9) <= rate
+    ]
     if found.chosen is None:
         assert under == []
     else:
@@ -92,7 +96,7 @@ def test_the_report_is_of_the_other_half() -> None:
 def test_what_could_not_be_chosen_is_counted() -> None:
     """A margin of queries with one positive is not identifiable; a window that leaves nothing is short."""
     queries = [Query(("positive", "plain", "plain"), (3.0, 2.0, 1.0), (0, 0, 0), ())] * 20
-    found = suggested(queries, [rules(), rules(relative_margin=0.1), rules(min_rank=3)], 0.9)
+    found = suggested(queries, [rules(), rules(relative_margin=0.1), rules(min_rank=3)], 0.5)
     assert (found.chosen, found.tried, found.not_identifiable, found.short) == (None, 3, 1, 1)
     assert found.nearest is not None
     assert (found.nearest.setting, found.nearest.high) == ("0", 1.0)
@@ -112,11 +116,11 @@ def test_too_few_positives_are_told_from_a_leak() -> None:
 
 def _row(high: float | None, hardness: float | None, pass_through: float = 0.1) -> Row:
     measured = measure([Query(("positive",), (1.0,), (0,), ())], [rules()])[0]
-    return replace(measured, high=high, hardness=hardness, pass_through=pass_through)
+    return replace(measured, high=high, hardness=hardness, drawn_random=pass_through, drawn_random_high=high)
 
 
 def test_of_equally_hard_settings_the_tighter_is_chosen() -> None:
-    """Less pass-through first, then the order of the grid; what leaves too little, or cannot be measured, is out."""
+    """Fewer drawn first, then the order of the grid; what leaves too little, or cannot be measured, is out."""
     rows = [
         _row(0.3, 0.9),
         _row(0.1, 0.5, 0.04),
@@ -126,8 +130,8 @@ def test_of_equally_hard_settings_the_tighter_is_chosen() -> None:
         _row(0.1, 0.7),
     ]
     enough = np.array([True] * 5 + [False])
-    assert choose(rows, enough, 0.2) == 2
-    assert choose(rows, enough, 0.05) is None
+    assert choose(rows, enough, 0.2, "random") == 2
+    assert choose(rows, enough, 0.05, "random") is None
 
 
 def test_halves_are_halves() -> None:

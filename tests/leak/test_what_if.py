@@ -21,7 +21,7 @@ KINDS = {"same_text_as_query": "same_text", "held_out": "held_out", "duplicates_
 
 def asked(queries: list[Query], rules: Filter, names: list[str]) -> WhatIf:
     """Turn rules off."""
-    return what_if(parts_of(queries, rules), ids_of(queries), rules, leak(), require_rules(names))
+    return what_if(parts_of(queries, rules), ids_of(queries), rules, leak(), 3, require_rules(names))
 
 
 def never(queries: list[Query], names: list[str]) -> list[Query]:

@@ -92,25 +92,55 @@ def _write_candidates(name: str, queries: int, depth: int, passages: Sequence[st
 
 def write_reports(name: str = "faq") -> None:
     """Write what the filter, the judge and materialize report."""
-    lower = {"kept": 24, "evidence": {"copy": 0, "same_query": 2}, "any": 2, "lower": 2 / 24, "low": 0.01, "high": 0.2}
+    lower = {
+        "kept": 24,
+        "judged": 2,
+        "evidence": {"copy": 0, "same_query": 2},
+        "any": 2,
+        "lower": 2 / 24,
+        "low": 0.01,
+        "high": 0.2,
+    }
     filtered = {
-        "known_false_negatives": [{"min_rank": 1, "max_rank": 10, "rows": 50, "share": 0.125}],
+        "known_false_negatives": [{"min_rank": 1, "max_rank": 10, "draws": 7, "rows": 50, "share": 0.125}],
+        "rules_without_data": ["near_copy_cosine"],
         "contamination": lower | {"words": "a lower bound"},
     }
     stored = {
         "rows": 3,
         "queries": {"mined": 4, "stored": 3, "short": 1, "dropped": {"too_few_negatives": 1}},
+        "rows_with_relabelled_positive": 5,
         "passages_dropped": {"negative_near_dev": 7},
+        "candidates_passed_over": {"margin_too_small_for_row": 11, "over_max_reuse": 0},
         "negatives": {"per_row": {"7": 1, "15": 2}},
     }
     for path, content in (
         (layout.report("filter", name), filtered),
-        (layout.report("judge", name), {"contamination": judged()}),
+        (layout.report("judge", name), judge()),
         (layout.report("materialize"), {name: stored}),
+        (layout.MANIFEST, {"materialize": {"sampling": "random"}}),
     ):
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps(content))
     write_csv(layout.folder("filter", name) / "leak.csv", leak())
+
+
+def judge(**changes: object) -> dict[str, object]:
+    """Return what the judge reports."""
+    counts = {
+        "candidates": 36,
+        "kept_before": 27,
+        "judged": 22,
+        "failed": 3,
+        "not_asked": 2,
+        "judged_negatives": 1,
+        "relevant": 6,
+        "near_copies_of_relevant": 4,
+        "relabelled": 5,
+        "kept_after": 17,
+    }
+    said = {"judge": "reranker", "kind": "cross-encoder", "threshold": 0.75, "action": "relabel", "counts": counts}
+    return said | {"contamination": judged(), "words": ["margins are not asked again"]} | changes
 
 
 def judged(**changes: object) -> dict[str, object]:

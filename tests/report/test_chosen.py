@@ -61,15 +61,17 @@ def test_the_hardest_of_parts_hold_the_hardest_of_the_whole(
 
 
 def test_the_hardest_are_kept_unjudged_and_one_a_query() -> None:
-    """The smallest margin comes first; refused candidates, judged ones and a query's others are left out."""
+    """The smallest margin comes first, what a judge let pass last, a person's no is left out; so is what was graded."""
     table = candidates(
         [("a", 0, 0.5), ("a", 0, 0.2), ("b", 0, -1.0), ("c", BIT["held_out"], -5.0), ("d", 0, -3.0), ("e", 0, None)]
     )
     judged = table.set_column(4, "relevance", pa.array([None, None, None, None, 0.0, None], pa.float32()))
     assert hardest(judged, 3)["rank"].to_pylist() == [3, 2, 6]
     scores = pa.array([0.1, 0.9, None, None, None, 0.95], pa.float32())
-    by_judge = hardest(judged.set_column(6, "judge_score", scores), 3)
-    assert by_judge["query_id"].to_pylist() == ["e", "a", "b"]
+    looked = judged.set_column(6, "judge_score", scores)
+    assert hardest(looked, 3)["query_id"].to_pylist() == ["b", "e", "a"]
+    assert hardest(looked, 3, final=True)["query_id"].to_pylist() == ["b"]
+    assert hardest(looked, 3).column_names == looked.column_names
 
 
 @given(ROWS)

@@ -91,8 +91,46 @@ def test_same_input_same_bytes() -> None:
     write_reports()
     page = render(LINES, [read_section()], "bm25", "offline")
     assert page == render(LINES, [read_section()], "bm25", "offline")
-    for part in ("0.4000", "+0.0100", "about 2,300 queries", "12.50%", "too few negatives", "a note", "reranker"):
+    for part in (
+        "0.4000",
+        "+0.0100",
+        "about 2,300 queries",
+        "12.50%",
+        "too few negatives",
+        "a note",
+        "reranker",
+        "among 7 negatives drawn",
+    ):
         assert part in page
+
+
+@pytest.mark.usefixtures("workspace")
+def test_what_the_stages_decided_is_counted() -> None:
+    """The page has the judge's counts, what materialize relabelled and passed over, and rules that could not be asked."""
+    write_dataset()
+    write_reports()
+    page = render(LINES, [read_section()], "bm25", "offline")
+    for part in (
+        "<dt>asked in vain</dt><dd>3</dd>",
+        "<dt>near copies of those</dt><dd>4</dd>",
+        "<dt>rows whose positive the judge made one</dt><dd>5</dd>",
+        "<dt>candidates passed over: margin too small for row</dt><dd>11</dd>",
+        "nothing is refused by near_copy_cosine.",
+        "drawn at random (in force)",
+    ):
+        assert part in page
+    assert "over max reuse" not in page
+
+
+@pytest.mark.usefixtures("workspace")
+def test_a_persons_no_is_not_asked_about_again() -> None:
+    """Of what a person judged nothing is among the hardest; what another judge let pass is, after all others."""
+    write_dataset()
+    write_reports()
+    assert read_section().inspection.hardest.num_rows
+    path = layout.report("judge", "faq")
+    path.write_text(json.dumps(made_up.judge(kind="person")))
+    assert not read_section().inspection.hardest.num_rows
 
 
 @pytest.mark.usefixtures("workspace")

@@ -25,6 +25,18 @@ def test_the_current_setting_is_said_with_its_interval() -> None:
     assert page.count('class="p-window"') == 2
 
 
+def test_the_way_of_drawing_in_force_is_marked() -> None:
+    """The figure for what materialize does is marked; for score-weighted sampling there is none, and that is said."""
+    top = said(pass_through(leak(), "top"))
+    assert "8.8 % with negatives drawn from the top (in force)." in top
+    assert 'scope="col">drawn from the top (in force)</th>' in top
+    assert top.count("in force") == 1 + 1 + top.count('data-label="drawn from the top (in force)"')
+    weighted = said(pass_through(leak(), "score-weighted"))
+    assert "For score-weighted sampling, which is in force, it is not computed." in weighted
+    assert "(in force)" not in weighted
+    assert "in force" not in said(pass_through(leak()))
+
+
 def test_what_labels_cannot_tell_is_said_so() -> None:
     """A setting or a kind of positives without a figure says why, and has no point in the picture."""
     page = said(pass_through(leak()))
@@ -50,10 +62,23 @@ def test_without_a_table_there_is_no_part() -> None:
 def test_a_lower_bound_names_its_evidence() -> None:
     """The bound comes with its interval, the kinds that were found, and what is missing without a judge."""
     page = said(contamination(LOWER, None, "none"))
-    assert "At least <strong>0.30 %</strong> (0.10 to 0.60 %): 3 of 1,000" in page
+    assert "At least <strong>0.30 %</strong> (0.10 to 0.60 %): 3 of 1,000 unjudged kept" in page
     assert "copy 3." in page
     assert "same query" not in page
     assert "no upper bound" in page
+
+
+def test_judged_candidates_and_twins_stand_beside_the_bound() -> None:
+    """What was judged is counted apart; a teacher's twins are a hint, or the reason is said why there is none."""
+    hint = {"candidates": 40, "without_evidence": 38, "thresholds": {"": 0.97, "b": None}, "words": "a hint"}
+    page = said(contamination(LOWER | {"judged": 20, "teacher_twin": hint}, None, "none"))
+    assert "20 judged ones are kept too and not counted." in page
+    assert "Teacher twins: 40, 38 of them without evidence (the teacher from a cosine of 0.970)." in page
+    assert "A hint." in page
+    untold = hint | {"candidates": None, "without_evidence": None, "words": "too few"}
+    page = said(contamination(LOWER | {"teacher_twin": untold}, None, "none"))
+    assert "Too few." in page
+    assert "Teacher twins" not in page
 
 
 def test_nothing_kept_has_no_bound() -> None:
