@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from embedder.filters import BIT, KEEP, RULES, VERDICTS, Candidates, refusals, too_close, verdicts
+from embedder.params.models import Filter
 from tests.tables import ints, rules
 
 
@@ -29,9 +30,14 @@ def _candidates(scores: list[float], positive_score: float = 1.0, positive_ranks
     )
 
 
+def _rules(**changes: object) -> Filter:
+    """Return rules, those included that params.yaml may not have, such as bounds that cross: each is a rule of its own."""
+    return rules().model_copy(update=changes)
+
+
 def _kept(candidates: Candidates, **changes: object) -> list[int]:
     """Return the raw ranks of what the rules keep."""
-    kept: list[int] = candidates.rank[refusals(candidates, rules(**changes)) == 0].tolist()
+    kept: list[int] = candidates.rank[refusals(candidates, _rules(**changes)) == 0].tolist()
     return kept
 
 
@@ -107,7 +113,7 @@ def test_every_refusing_rule_is_in_the_bit_set() -> None:
     """A candidate's bit set names all rules that refuse it, whichever is first."""
     true = np.array([True])
     everything = replace(_candidates([5.0]), is_positive=true, same_text=true, held_out=true, near_copy=true)
-    found = refusals(everything, rules(min_rank=2, max_score=1.0, min_score=9.0, absolute_margin=0.0))
+    found = refusals(everything, _rules(min_rank=2, max_score=1.0, min_score=9.0, absolute_margin=0.0))
     named = [name for name, bit in BIT.items() if found[0] & bit]
     assert named == [
         "is_positive",
