@@ -52,6 +52,11 @@ class Tally:
         """The rows per verdict, in the order of the rules, zeros included."""
         return dict(zip(VERDICTS, self._verdicts.tolist(), strict=True))
 
+    @property
+    def without_negatives(self) -> int:
+        """How many mined queries keep nothing, those included of which nothing was retrieved."""
+        return int(np.count_nonzero(self._kept == 0))
+
     def report(self, made_by: Mapping[str, str]) -> dict[str, Any]:
         """Return the report, `made_by` first."""
         judged, rules = self._filtering.judged, self._filtering.rules
@@ -68,7 +73,7 @@ class Tally:
             "bounds": {"max_score": most, "min_score": least},
             "margin_unknown": self._margin_unknown,
             "queries": len(self._kept),
-            "queries_without_negatives": int(np.count_nonzero(self._kept == 0)),
+            "queries_without_negatives": self.without_negatives,
             "kept_per_query": quantiles(self._kept),
             "scores_kept": quantiles(np.concatenate([np.empty(0, np.float32), *self._scores])),
             "scores_positive": quantiles(judged.scale.astype(np.float32)),

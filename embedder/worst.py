@@ -11,8 +11,10 @@ from embedder.filters import KEEP, percentile
 
 COLUMNS = ("query_id", "rank", "passage_id", "score", "relevance", "positive_score", "verdict")
 JUDGE = "judge_score"
-# Worst first: what stands near its positive; what has no positive with a score; what a judge called not relevant.
+# Worst first: what stands near its positive; what has no positive that the teacher knows; what a judge called not relevant.
 _CLOSE, _UNKNOWN, _JUDGED = 0, 1, 2
+# A positive among the lowest tenth was not found by the teacher: to stand near it says nothing.
+_FOUND_FROM = 0.1
 _FOUND = pa.schema(
     [
         ("query_id", pa.string()),
@@ -32,7 +34,7 @@ def worst(
 
     First come those that no judge scored, by how near they are to their query's lowest positive on the scale of the
     dataset: percentile of the candidate less percentile of the positive, highest first; then those whose positive has no
-    score, by their own percentile. Last come those that a judge scored, which was below its threshold, as they are kept:
+    score, or one among the lowest tenth of all positives', by their own percentile. Last come those that a judge scored, which was below its threshold, as they are kept:
     the highest score first. Ties go by ids.
 
     Args:
@@ -58,8 +60,9 @@ def _measured(rows: pa.Table, scale: NDArray[np.float64], *, final: bool) -> pa.
         rows = rows.filter(pc.is_null(rows[JUDGE]))
     asked = _floats(rows[JUDGE]) if JUDGE in rows.column_names else np.full(rows.num_rows, np.nan)
     positive, near = _floats(rows["positive_score"]), percentile(_floats(rows["score"]), scale)
-    unknown = np.isnan(positive)
-    near -= np.where(unknown, 0.0, percentile(positive, scale))
+    reached = percentile(positive, scale)
+    unknown = np.isnan(positive) | (reached <= _FOUND_FROM)
+    near -= np.where(unknown, 0.0, reached)
     judged = ~np.isnan(asked)
     order = np.where(judged, _JUDGED, np.where(unknown, _UNKNOWN, _CLOSE))
     columns = [rows[name] for name in _FOUND.names[:3]]

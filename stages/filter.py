@@ -50,6 +50,8 @@ def filter_candidates(dataset: Dataset) -> None:
         measures.write(folder)
     counts = ", ".join(f"{name} {count:,}" for name, count in measures.tally.verdicts.items() if count)
     print(f"filter {dataset}: {counts}")
+    if empty := measures.tally.without_negatives:
+        print(f"filter {dataset}: of {len(filtering.query_ids):,} queries {empty:,} keep none")
 
 
 app = stage_app(filter_candidates)

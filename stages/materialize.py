@@ -7,9 +7,9 @@ def materialize() -> None:
     """Draw the negatives and write the training shards of all datasets, with what was dropped and why."""
     from embedder import decontamination, files, layout, schemas, shards
     from embedder.audit.materialized import audit_shards
+    from embedder.false_negatives import in_words, measured
     from embedder.filters import rules_of
     from embedder.manifest import card, manifest
-    from embedder.measured import in_words, measured
     from embedder.params.load import load
     from embedder.training_rows import check_losses, choose
 

@@ -62,6 +62,13 @@ def test_without_a_judge_the_nearest_goes_first() -> None:
     assert _queries(*rows) == ["above", "equal", "one below", "three below", "unknown"]
 
 
+def test_what_the_teacher_did_not_find_is_no_yardstick() -> None:
+    """A positive among the lowest tenth of all scores was not found: to score far above it says nothing."""
+    scale = np.arange(1.0, 21.0)
+    rows = [_row("stray", 20.0, 1.0), _row("found", 5.0, 12.0)]
+    assert [query for query, _ in worst(_batches(rows), scale, 9)] == ["found", "stray"]
+
+
 def test_only_kept_and_ungraded_candidates_are_shown() -> None:
     """What a rule refused is no negative, and what somebody graded is known."""
     rows = [_row("refused", 4.0, verdict="margin_too_small"), _row("graded", 4.0, relevance=0.0), _row("kept", 1.0)]

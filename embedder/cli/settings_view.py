@@ -19,6 +19,8 @@ from embedder.leak.what_if import what_if as without_rules
 from embedder.params.load import dataset_of, load
 from embedder.params.models import Params
 
+# Less would read as 0.0 %.
+_NOTABLE = 0.001
 _STAND_IN = "Pass-through is that of known positives: an optimistic stand-in for those that nobody judged."
 _SAMPLING = "Drawn: of what materialize.sampling random or top would store, judged negatives first; score-weighted has no figure."
 _TWO_RATES = "A margin's rate is over positives with a twin only, a window's over all: both are compared with one rate."
@@ -114,7 +116,7 @@ def _doubts(found: Suggestion, rate: float, sampling: Sampling) -> Iterator[str]
     if now is not None and low is not None and high is not None and low <= now <= high:
         yield "In how often a known positive is drawn, it cannot be told from the current setting here."
     more = (found.row.short_share or 0.0) - (found.current.short_share or 0.0)
-    if more > 0:
+    if more >= _NOTABLE:
         yield f"It leaves {more:.1%} more of the queries with too few negatives."
 
 

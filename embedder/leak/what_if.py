@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from embedder.errors import EmbedderError, unknown
-from embedder.filters import BIT, RULES, SETTINGS, VERDICTS, verdicts
+from embedder.filters import BIT, MARGINS, ON_SCORES, RULES, SETTINGS, VERDICTS, verdicts
 from embedder.leak.kept import READS
 from embedder.leak.pass_through import Meter
 from embedder.leak.rows import Row
@@ -20,6 +20,16 @@ from embedder.params.models import Filter, Leak
 SEVERAL = "several of them"
 # Rules about a fact of a candidate, and the fact.
 _FACTS = {"same_text_as_query": "same_text", "held_out": "held_out", "duplicates_positive": "near_copy"}
+# What people call a rule by the parameter that sets it.
+_VERDICTS_OF = {
+    "min_rank": "before_rank_window",
+    "max_rank": "after_rank_window",
+    **{name: "score_too_high" for name in ON_SCORES if name.startswith("max_")},
+    **{name: "score_too_low" for name in ON_SCORES if name.startswith("min_")},
+    **dict.fromkeys(MARGINS, "margin_too_small"),
+    "near_copy_jaccard": "duplicates_positive",
+    "near_copy_cosine": "duplicates_positive",
+}
 # How a rule is asked, not whether.
 _HOW = {"counted", "reference"}
 
@@ -53,6 +63,8 @@ def require_rules(names: Sequence[str]) -> list[str]:
     for name in names:
         if name == "is_positive":
             raise EmbedderError("is_positive cannot be turned off: a positive is no negative")
+        if name in _VERDICTS_OF:
+            raise EmbedderError(f"'{name}' is a parameter; the rule it sets is '{_VERDICTS_OF[name]}'")
         if name not in possible:
             raise EmbedderError(unknown("rule", name, possible))
     return [name for name in possible if name in names]

@@ -91,3 +91,13 @@ def test_what_is_no_rule_is_refused(name: str, message: str) -> None:
 def test_rules_are_turned_off_once() -> None:
     """Named twice and in any order, they come in the order of verdicts."""
     assert require_rules(["margin_too_small", "held_out", "margin_too_small"]) == ["held_out", "margin_too_small"]
+
+
+@pytest.mark.parametrize(
+    ("name", "rule"),
+    [("min_rank", "before_rank_window"), ("relative_margin", "margin_too_small"), ("max_score", "score_too_high")],
+)
+def test_a_parameter_is_no_rule_but_names_one(name: str, rule: str) -> None:
+    """Who names the parameter that sets a rule is told the rule's name."""
+    with pytest.raises(EmbedderError, match=f"'{name}' is a parameter; the rule it sets is '{rule}'"):
+        require_rules([name])

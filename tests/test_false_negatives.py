@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from embedder import layout
+from embedder.false_negatives import in_words, measured
 from embedder.leak.rows import Row, write_csv
-from embedder.measured import in_words, measured
 
 _UNKNOWN = dict.fromkeys(("lower", "estimate", "upper", "after_judge"))
 NOTHING = {"pass_through": None, "contamination": _UNKNOWN | {"removed": 0}}
