@@ -67,36 +67,13 @@ def encode(
     vectors = np.empty((len(rows), 0), dtype=np.float32)
     with torch.inference_mode():
         for places, part in layout.batches(ids, batch_tokens or _budget(model)):
-            found = _forward(model, layout.features(part), normalise=normalise).cpu().numpy()
+            found = forward(model, layout.features(part), normalise=normalise).cpu().numpy()
             if not vectors.size:
                 vectors = np.empty((len(rows), found.shape[1]), dtype=np.float32)
             vectors[places] = found
             if done:
                 done(len(places))
     return vectors if len(rows) == len(texts) else vectors[[rows[text] for text in texts]]
-
-
-def embed(
-    model: "SentenceTransformer", ids: Sequence[Sequence[int]], batch_tokens: int | None = None
-) -> "torch.Tensor":
-    """Encode token ids with gradients.
-
-    Args:
-        model: in whatever mode it is; its parameters decide what gets gradients.
-        ids: what `tokenize` returned.
-        batch_tokens: the most tokens of a forward pass, padding included; None for what suits the device.
-
-    Returns:
-        [texts, dimensions] float32 vectors of length 1, in the order of `ids`.
-    """
-    import torch
-
-    pad = model.tokenizer.pad_token_id or 0
-    batches = list(_batches(ids, batch_tokens or _budget(model)))
-    parts = [[ids[i] for i in batch] for batch in batches]
-    vectors = torch.cat([_forward(model, padding.padded(part, max(map(len, part)), pad)) for part in parts])
-    order = torch.as_tensor(np.argsort(np.concatenate(batches)), device=vectors.device)
-    return vectors.index_select(0, order)
 
 
 def tokenize(
@@ -115,6 +92,32 @@ def tokenize(
     if pooling(model) == "lasttoken":
         _check_ends(model, ids)
     return ids
+
+
+def forward(model: "SentenceTransformer", features: dict[str, Any], *, normalise: bool = True) -> "torch.Tensor":
+    """Run one pass.
+
+    Args:
+        model: in whatever mode it is; gradients are as the caller has set them.
+        features: what a `padding.Padding` or `padding.padded` made.
+        normalise: whether every vector is scaled to length 1; else it is as the model's modules leave it.
+
+    Returns:
+        [texts, dimensions] float32.
+    """
+    from torch import is_tensor
+    from torch.nn.functional import normalize, pad
+
+    found = {key: value.to(model.device) if is_tensor(value) else value for key, value in features.items()}
+    count = 0
+    for module in model:
+        found = module(found)
+        if not count and "sentence_embedding" in found:
+            count = len(found["sentence_embedding"])
+            # What projects pooled vectors would round by their number, as attention does by the width.
+            found["sentence_embedding"] = pad(found["sentence_embedding"], (0, 0, 0, -count % padding.MULTIPLE))
+    vectors: torch.Tensor = found["sentence_embedding"][:count].float()
+    return normalize(vectors, dim=-1) if normalise else vectors
 
 
 def pooling(model: "SentenceTransformer") -> str:
@@ -142,34 +145,6 @@ def _ahead(make: Callable[[Part], Made], parts: Iterable[Part]) -> Iterator[Made
             waiting = made
         if waiting:
             yield waiting.result()
-
-
-def _batches(ids: Sequence[Sequence[int]], batch_tokens: int) -> Iterator[NDArray[np.int64]]:
-    """Cut the texts, shortest first, into batches of at most `batch_tokens` tokens when padded to their longest."""
-    lengths = np.array([len(one) for one in ids], dtype=np.int64)
-    order = np.argsort(lengths, kind="stable")
-    start = 0
-    for end in range(1, len(order) + 1):
-        if end == len(order) or lengths[order[end]] * (end + 1 - start) > batch_tokens:
-            yield order[start:end]
-            start = end
-
-
-def _forward(model: "SentenceTransformer", features: dict[str, Any], *, normalise: bool = True) -> "torch.Tensor":
-    """Run one pass: [texts, dimensions] float32."""
-    from torch import is_tensor
-    from torch.nn.functional import normalize, pad
-
-    found = {key: value.to(model.device) if is_tensor(value) else value for key, value in features.items()}
-    count = 0
-    for module in model:
-        found = module(found)
-        if not count and "sentence_embedding" in found:
-            count = len(found["sentence_embedding"])
-            # What projects pooled vectors would round by their number, as attention does by the width.
-            found["sentence_embedding"] = pad(found["sentence_embedding"], (0, 0, 0, -count % padding.MULTIPLE))
-    vectors: torch.Tensor = found["sentence_embedding"][:count].float()
-    return normalize(vectors, dim=-1) if normalise else vectors
 
 
 def _check_ends(model: "SentenceTransformer", ids: Sequence[Sequence[int]]) -> None:

@@ -6,16 +6,17 @@ from embedder.cli.stage import stage_app
 def finetune() -> None:
     """Tune the student on the shards with LoRA, and save the adapter and the whole model."""
     from embedder import devices, files, layout
-    from embedder.batches import read_shards
-    from embedder.finetuning import export, tune
     from embedder.params.load import load, student_of
     from embedder.students import load_student
+    from embedder.training.exporting import export
+    from embedder.training.finetuning import tune
+    from embedder.training.shards import read_shards
 
     params = load()
     device, student = devices.configure(params.runtime), student_of(params)
     sets = read_shards(layout.SHARDS)
     model = load_student(student.model, layout.BASE, device)
-    tuned = tune(model, student, sets, params.runtime.log_interval)
+    tuned = tune(model, student, sets, params.finetune, params.runtime)
     with files.replacing(layout.folder("finetune")) as folder:
         gate = export(tuned, sets, folder)
         report = tuned.report | {"student": params.student, "cosines": gate}

@@ -5,8 +5,9 @@ from pathlib import Path
 from typing import Any
 
 from embedder import schemas
-from embedder.batches import TrainingSet
+
 from embedder.params.models import Student
+from embedder.training.shards import TrainingSet
 
 COLOURS = ["red", "green", "blue", "amber", "violet", "silver"]
 THINGS = [
@@ -36,22 +37,32 @@ _STUDENT: dict[str, Any] = {
     },
     "recipe": {
         "steps": 6,
+        "epochs": None,
         "batch_size": 8,
+        "homogeneous": True,
+        "size_exponent": 0.0,
+        "rows_per_query": None,
         "learning_rate": 0.1,
         "warmup_steps": 2,
         "weight_decay": 0.0,
         "max_grad_norm": 1.0,
+        "losses": {"info_nce": 1.0},
+        "distilled": None,
         "temperature": 0.05,
+        "score_mask": None,
+        "dimensions": [],
         "num_negatives": 2,
         "query_length": 8,
         "passage_length": 16,
-        "lora": {"r": 2, "alpha": 4, "dropout": 0.0},
+        "datasets": {},
+        "lora": {"r": 2, "alpha": 4, "dropout": 0.0, "targets": "all-linear"},
+        "gradient_checkpointing": False,
         "seed": 1,
     },
 }
 
 
-def student(model: Mapping[str, Any] | None = None, /, **recipe: float) -> Student:
+def student(model: Mapping[str, Any] | None = None, /, **recipe: object) -> Student:
     """Return a student of a few thousand parameters whose training takes a second."""
     return Student.model_validate(
         {"model": model or _STUDENT["model"], "recipe": _STUDENT["recipe"] | recipe},

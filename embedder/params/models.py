@@ -8,6 +8,8 @@ from pydantic import BeforeValidator, Field, SerializeAsAny, StringConstraints, 
 from embedder.judges import JUDGES
 from embedder.loaders import LOADERS
 from embedder.params.base import Model, options
+from embedder.params.finetune import Finetune
+from embedder.params.recipe import Recipe
 from embedder.params.runtime import Runtime
 from embedder.students import STUDENTS
 from embedder.teachers import TEACHERS
@@ -206,37 +208,6 @@ class Materialize(Model):
         return self
 
 
-class Lora(Model):
-    """Low-rank adapters on every linear layer (Hu et al. 2021, arXiv 2106.09685)."""
-
-    r: Positive
-    alpha: Positive
-    dropout: Annotated[float, Field(ge=0, lt=1)]
-
-
-class Recipe(Model):
-    """How a student is tuned; lengths are in tokens, prompt included."""
-
-    steps: Positive
-    batch_size: Annotated[int, Field(ge=2)]
-    learning_rate: Annotated[float, Field(gt=0)]
-    warmup_steps: Annotated[int, Field(ge=0)]
-    weight_decay: Annotated[float, Field(ge=0)]
-    max_grad_norm: Annotated[float, Field(gt=0)]
-    temperature: Annotated[float, Field(gt=0)]
-    num_negatives: Annotated[int, Field(ge=0)]
-    query_length: Positive
-    passage_length: Positive
-    lora: Lora
-    seed: Seed
-
-    @model_validator(mode="after")
-    def _warm_up(self) -> "Recipe":
-        if self.warmup_steps >= self.steps:
-            raise ValueError(f"warmup_steps {self.warmup_steps} leave nothing of {self.steps} steps")
-        return self
-
-
 class Student(Model):
     """A model to tune: how it starts, and its recipe."""
 
@@ -274,6 +245,7 @@ class Params(Model):
     judges: Annotated[dict[Name, Judge], Field(min_length=1)]
     materialize: Materialize
     students: Annotated[dict[Name, Student], Field(min_length=1)]
+    finetune: Finetune
     evaluate: Evaluate
     runtime: Runtime = Runtime()
 

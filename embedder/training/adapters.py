@@ -5,7 +5,7 @@ import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from embedder.params.models import Lora
+from embedder.params.recipe import Lora
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer

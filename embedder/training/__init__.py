@@ -1,0 +1,1 @@
+"""Training: shards and a recipe to adapters, one planned batch a step."""
