@@ -1,8 +1,10 @@
-# make repro   the whole pipeline on this machine, from nothing installed to the table of results
+# make repro   the whole pipeline on this machine, from nothing installed to the table of results;
+#              make repro PRESET=NAME writes params.yaml from presets/NAME.yaml first, `embedder preset` lists them
 # make test    ruff, mypy --strict and pytest in the same environment
 # make bench   benchmarks of this machine, 20 to 25 minutes on 2 cores that do nothing else; writes benchmarks/results.md
 PYTHON ?= python3
 EXTRAS ?= cpu,dev
+PRESET ?=
 VENV := .venv
 # DVC runs `python -m stages.X`: the environment's python must be the first one it finds.
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
@@ -11,6 +13,7 @@ export DVC_NO_ANALYTICS := 1
 .PHONY: repro test bench install results clean-data
 
 repro: install
+	$(if $(PRESET),embedder preset $(PRESET) --use)
 	embedder check --params --quiet
 	embedder prune
 	dvc repro

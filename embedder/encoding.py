@@ -1,15 +1,16 @@
 """Texts to vectors: token ids, batches, forward passes, the check of a last-token model's ends."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from itertools import chain
-from typing import TYPE_CHECKING, Any, TypeVar
+from threading import Lock
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from embedder import padding
+from embedder.ahead import ahead
 from embedder.errors import ModelError
 
 if TYPE_CHECKING:
@@ -20,9 +21,8 @@ if TYPE_CHECKING:
 _CPU_TOKENS = 2_048
 _GPU_TOKENS = 32_768
 _TOKENIZED_AT_ONCE = 1_024
-
-Part = TypeVar("Part")
-Made = TypeVar("Made")
+# A tokenizer keeps the limit of its last call: two threads would cut each other's texts.
+_TOKENIZING = Lock()
 
 
 def encode(
@@ -62,7 +62,7 @@ def encode(
     model.eval()
     rows = {text: row for row, text in enumerate(dict.fromkeys(texts))}
     read = partial(tokenize, model, prompt=prompt, max_length=max_length)
-    ids = chain.from_iterable(_ahead(read, _cut(list(rows), _TOKENIZED_AT_ONCE)))
+    ids = chain.from_iterable(ahead(read, _cut(list(rows), _TOKENIZED_AT_ONCE)))
     layout = padding.of(model)
     vectors = np.empty((len(rows), 0), dtype=np.float32)
     with torch.inference_mode():
@@ -88,7 +88,15 @@ def tokenize(
     ids: list[list[int]] = []
     for part in _cut(texts, _TOKENIZED_AT_ONCE):
         prompted = [prompt + text for text in part]
-        ids += model.tokenizer(prompted, truncation=limit is not None, max_length=limit)["input_ids"]
+        with _TOKENIZING:
+            found = model.tokenizer(
+                prompted,
+                truncation=limit is not None,
+                max_length=limit,
+                return_attention_mask=False,
+                return_token_type_ids=False,
+            )
+        ids += found["input_ids"]
     if pooling(model) == "lasttoken":
         _check_ends(model, ids)
     return ids
@@ -132,19 +140,6 @@ def _budget(model: "SentenceTransformer") -> int:
 
 def _cut(texts: Sequence[str], size: int) -> Iterator[Sequence[str]]:
     return (texts[start : start + size] for start in range(0, len(texts), size))
-
-
-def _ahead(make: Callable[[Part], Made], parts: Iterable[Part]) -> Iterator[Made]:
-    """Yield `make` of each part in order; a thread makes the next one while the caller is busy with this one."""
-    with ThreadPoolExecutor(1) as thread:
-        waiting: Future[Made] | None = None
-        for part in parts:
-            made = thread.submit(make, part)
-            if waiting:
-                yield waiting.result()
-            waiting = made
-        if waiting:
-            yield waiting.result()
 
 
 def _check_ends(model: "SentenceTransformer", ids: Sequence[Sequence[int]]) -> None:

@@ -8,6 +8,8 @@ LOCK = Path("requirements.lock")
 DATA = Path("data")
 CACHE = DATA / "cache"
 VECTORS = CACHE / "vectors"
+TRAINING = CACHE / "finetune"
+SPEED = TRAINING / "speed.csv"
 MODELS = Path("models")
 LABELS = Path("labels")
 
@@ -22,9 +24,11 @@ BASE = DATA / "base"
 ADAPTER = DATA / "finetune" / "adapter"
 MODEL = DATA / "finetune" / "model"
 HISTORY = DATA / "finetune" / "history.csv"
+PLAN = DATA / "finetune" / "plan.parquet"
 METRICS = DATA / "evaluate" / "metrics.json"
 SCORES = DATA / "evaluate" / "queries.parquet"
 RESULTS = DATA / "evaluate" / "results.csv"
+MODEL_CARD = DATA / "evaluate" / "model_card.md"
 PAGE = DATA / "report" / "index.html"
 
 

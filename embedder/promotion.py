@@ -144,6 +144,11 @@ def _checked(source: Path) -> dict[str, str]:
             "data/finetune/model); of a plain transformers model write the entry by hand, see README"
         )
     hashes = file_hashes(source)
+    if any(name.endswith("adapter_config.json") for name in hashes):
+        raise ModelError(
+            f"{source}: is an adapter on its base, and a teacher's folder must hold all weights; set finetune.merged: true "
+            "and run finetune again, or write a teacher with `adapter` by hand, see README"
+        )
     if code := [name for name in hashes if name.endswith(_CODE)]:
         raise ModelError(f"{source}: holds {code[0]}, which could run code; keep safetensors and remove the others")
     if not any(name.endswith(".safetensors") for name in hashes):

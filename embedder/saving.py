@@ -1,71 +1,124 @@
 """Models on disk: folders that load with `SentenceTransformer(path)`, hold no clock, host or path, and are proven to."""
 
-from collections.abc import Mapping, Sequence
+import json
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from embedder.encoding import encode
 from embedder.errors import StudentError
+from embedder.params.base import Model
+from embedder.pretrained.intact import intact
+from embedder.students import weights_of
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
 
 SAME = 0.9999
-_CARD = """---
-library_name: sentence-transformers
-pipeline_tag: sentence-similarity
----
+ADAPTER_CONFIG = "adapter_config.json"
 
-# {title}
-
-{text}
-"""
+Vectors = NDArray[np.float32]
 
 
-def save(model: "SentenceTransformer", path: Path, title: str, text: str) -> None:
-    """Write a complete sentence-transformers folder with a card of our own words: the library's names local folders."""
+@dataclass(frozen=True)
+class Sample:
+    """Some texts of one side of a dataset.
+
+    Attributes:
+        name: of their prompt in the saved model; None where it has no name there.
+        prompt: what stands before each.
+        texts: at least one.
+    """
+
+    name: str | None
+    prompt: str
+    texts: list[str]
+
+
+def save(model: "SentenceTransformer", path: Path) -> None:
+    """Write a complete sentence-transformers folder but its card: the library's would name local folders."""
     model.save(str(path), create_model_card=False)
-    (path / "README.md").write_text(_CARD.format(title=title, text=text), encoding="utf-8")
 
 
-def merge(model: "SentenceTransformer", adapted: Any) -> None:  # noqa: ANN401 - a PeftModel, see `adapters.adapt`
-    """Put the adapters into the transformer's weights, in place and in float32."""
-    model.float()
-    model[0].model = adapted.merge_and_unload()
-
-
-def check_reload(path: Path, device: str, samples: Mapping[str, Sequence[str]], tuned: NDArray[np.float32]) -> float:
-    """Load a saved model the way a user does and compare it with the model in memory.
+def load_tuned(path: Path, options: Model, base_folder: Path, device: str) -> "SentenceTransformer":
+    """Load a tuned student with `SentenceTransformer`: whole, or an adapter on the base that its entry pins.
 
     Args:
-        path: the folder.
-        device: where the model in memory was.
-        samples: texts by prompt.
-        tuned: [texts, dimensions] what the model in memory made of them, in the order of `samples`.
+        path: the folder that stage finetune wrote.
+        options: the student's entry under `model`.
+        base_folder: what the stage base wrote.
+        device: a torch device: "cpu", "cuda".
+
+    Raises:
+        StudentError: the adapter's base is missing, or was built by other options.
+        ModelError: a file is broken or lacks weights, or a pretrained base cannot be had, or is not of its revision.
+    """
+    from sentence_transformers import SentenceTransformer
+
+    with intact(path, "the tuned student"):
+        if not (path / ADAPTER_CONFIG).exists():
+            return SentenceTransformer(str(path), device=device)
+        with on_base(path, weights_of(options, base_folder)) as folder:
+            return SentenceTransformer(str(folder), device=device)
+
+
+@contextmanager
+def on_base(path: Path, base: Path) -> Iterator[Path]:
+    """Yield a folder like `path` whose adapter is put on the folder `base`.
+
+    Transformers looks for the base by its name alone: a Hub id's newest commit, whatever revision the adapter names.
+    """
+    with TemporaryDirectory() as name:
+        folder = Path(name)
+        for one in path.iterdir():
+            (folder / one.name).symlink_to(one.resolve())
+        config = json.loads((path / ADAPTER_CONFIG).read_text(encoding="utf-8"))
+        config["base_model_name_or_path"] = str(base.resolve())
+        (folder / ADAPTER_CONFIG).unlink()
+        (folder / ADAPTER_CONFIG).write_text(json.dumps(config), encoding="utf-8")
+        yield folder
+
+
+def check_reload(
+    loaded: "SentenceTransformer", samples: Sequence[Sample], base: Vectors, tuned: Vectors, where: str
+) -> float:
+    """Compare what a saved model makes of texts, asked the way a user asks it, with the model in memory.
+
+    Args:
+        loaded: the saved model.
+        samples: the texts.
+        base: [texts, dimensions] what the student made of them before training, in the order of `samples`.
+        tuned: what the model in memory makes of them.
+        where: the saved model, for the error.
 
     Returns:
         The smallest cosine of a text's two vectors.
 
     Raises:
-        StudentError: it is below 0.9999.
+        StudentError: it is below 0.9999, or the saved model is nearer to the base than to the tuned one.
     """
-    from sentence_transformers import SentenceTransformer
-
-    loaded = SentenceTransformer(str(path), device=device)
-    found = [loaded.encode(list(texts), prompt=prompt, normalize_embeddings=True) for prompt, texts in samples.items()]
-    cosine = lowest_cosine(np.concatenate(found), tuned)
-    if cosine < SAME:
+    found = np.concatenate([_asked(loaded, sample) for sample in samples])
+    cosine = lowest_cosine(found, tuned)
+    if not cosine >= SAME:
         raise StudentError(
-            f"{path.name}: the saved model is not the tuned one: a text's vectors have cosine {cosine:.6f}, "
-            f"not {SAME}; please report this with the student's entry"
+            f"{where}: the saved model is not the tuned one: a text's vectors have cosine {cosine:.6f}, not {SAME}; "
+            "please report this with the student's entry"
+        )
+    if not np.square(found - tuned).sum() < np.square(found - base).sum():
+        raise StudentError(
+            f"{where}: the saved model is nearer to the base than to the tuned one; raise learning_rate or steps, and "
+            "if it stays, please report this with the student's entry"
         )
     return cosine
 
 
-def check_changed(base: NDArray[np.float32], tuned: NDArray[np.float32]) -> float:
+def check_changed(base: Vectors, tuned: Vectors) -> float:
     """Return the smallest cosine between base and tuned vectors of the same texts.
 
     Raises:
@@ -78,12 +131,20 @@ def check_changed(base: NDArray[np.float32], tuned: NDArray[np.float32]) -> floa
     return lowest_cosine(base, tuned)
 
 
-def sample_vectors(model: "SentenceTransformer", samples: Mapping[str, Sequence[str]]) -> NDArray[np.float32]:
-    """Encode texts grouped by prompt at the model's own length: [texts, dimensions], in the order of `samples`."""
-    return np.concatenate([encode(model, texts, prompt) for prompt, texts in samples.items()])
+def sample_vectors(model: "SentenceTransformer", samples: Sequence[Sample]) -> Vectors:
+    """Encode samples at the model's own length: [texts, dimensions], in their order."""
+    return np.concatenate([encode(model, sample.texts, sample.prompt) for sample in samples])
 
 
-def lowest_cosine(left: NDArray[np.float32], right: NDArray[np.float32]) -> float:
+def lowest_cosine(left: Vectors, right: Vectors) -> float:
     """The smallest cosine between rows of length 1; a vector that is not finite counts as -1."""
     cosines = np.einsum("ij,ij->i", left.astype(np.float64), right.astype(np.float64))
     return float(np.nan_to_num(cosines, nan=-1.0).min())
+
+
+def _asked(model: "SentenceTransformer", sample: Sample) -> Vectors:
+    prompt = sample.prompt if sample.name is None else None
+    found: Vectors = model.encode(
+        sample.texts, prompt_name=sample.name, prompt=prompt, normalize_embeddings=True, show_progress_bar=False
+    )
+    return found

@@ -70,6 +70,8 @@ def write_shards(
         "weight": repr(entry.weight),
         "instruction": entry.instruction,
         "instruct_passages": str(entry.instruct_passages).lower(),
+        "language": entry.language or "",
+        "licence": entry.licence,
     }
     paths = []
     for number, start in enumerate(range(0, len(ordered), size)):

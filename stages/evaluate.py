@@ -5,23 +5,23 @@ from embedder.cli.stage import stage_app
 
 def evaluate() -> None:
     """Measure the base, the tuned model and BM25 on the dev split of every dataset."""
-    from embedder import files, layout, schemas
+    from embedder import files, layout, model_card, schemas
     from embedder.evaluation import results, suite
-    from embedder.evaluation.dev import dev_set
     from embedder.evaluation.models import loaders
+    from embedder.evaluation.parts import reported
     from embedder.params.load import load
     from embedder.report.results import print_results
 
     params = load()
-    sets = {name: dev_set(name, entry, *schemas.read_ingested(name)) for name, entry in params.datasets.items()}
-    outcome = suite.evaluate(
-        sets, params.datasets, loaders(params), params.teachers[params.evaluate.lexical], params.evaluate
-    )
+    card, lexical = layout.MODEL / "README.md", params.teachers[params.evaluate.lexical]
+    outcome = suite.evaluate(reported(params), params.datasets, loaders(params), lexical, params.evaluate)
     with files.replacing(layout.folder("evaluate")) as folder:
         schemas.write(folder / "queries.parquet", schemas.SCORES, outcome.scores)
         results.write_rows(folder / "results.csv", outcome.rows)
-        files.write_json(folder / "metrics.json", results.flat_metrics(outcome.rows))
+        files.write_json(folder / "metrics.json", results.flat_metrics(outcome.rows) | outcome.verdict.metric())
         files.write_json(folder / "report.json", outcome.report)
+        said = model_card.with_results(card.read_text(encoding="utf-8"), outcome.rows, outcome.verdict.line)
+        (folder / layout.MODEL_CARD.name).write_text(said, encoding="utf-8")
     print_results(layout.RESULTS)
 
 

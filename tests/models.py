@@ -34,7 +34,7 @@ def make_bert(folder: Path, words: Sequence[str] = WORDS) -> Path:
     return folder
 
 
-def make_mistral(folder: Path) -> Path:
+def make_mistral(folder: Path, dtype: str = "float32") -> Path:
     """Write a random Mistral whose tokenizer.json adds BOS alone while its config promises EOS, as e5-mistral's does."""
     import torch
     from transformers import MistralConfig, MistralModel
@@ -53,7 +53,7 @@ def make_mistral(folder: Path) -> Path:
         eos_token_id=2,
         pad_token_id=2,
     )
-    MistralModel(config).save_pretrained(folder)
+    MistralModel(config).to(getattr(torch, dtype)).save_pretrained(folder)
     vocabulary = {"<unk>": 0, "<s>": 1, "</s>": 2}
     for character in sorted(pre_tokenizers.ByteLevel.alphabet()):
         vocabulary[character] = len(vocabulary)

@@ -1,6 +1,7 @@
 """dvc.yaml says what the code does: layout's paths, the import closure, the parameters that are read."""
 
 import re
+from dataclasses import fields
 from typing import Any
 
 import pytest
@@ -9,9 +10,12 @@ from ruamel.yaml import YAML
 from embedder import layout
 from embedder.checks.tracking import problems
 from embedder.params.load import load
+from embedder.training.history import Step
+from embedder.training.speed import Speed
 from tests.closure import ROOT, code_deps
 
-STAGES: dict[str, Any] = YAML(typ="safe").load(ROOT / "dvc.yaml")["stages"]
+PIPELINE: dict[str, Any] = YAML(typ="safe").load(ROOT / "dvc.yaml")
+STAGES: dict[str, Any] = PIPELINE["stages"]
 
 
 def stage_of(name: str) -> Any:  # noqa: ANN401 - YAML
@@ -92,6 +96,17 @@ def test_every_parameter_but_runtime_is_tracked() -> None:
 def test_metrics_are_one_file() -> None:
     """Only data/evaluate/metrics.json is a metric: more would fill dvc exp show."""
     assert [m for name in STAGES for m in stage_of(name).get("metrics", [])] == [layout.METRICS.as_posix()]
+
+
+def test_plots_draw_what_training_writes() -> None:
+    """Every curve of training is a column of its history or of its speed, over the steps."""
+    written = {layout.HISTORY.as_posix(): Step, layout.SPEED.as_posix(): Speed}
+    plots = [plot for one in PIPELINE["plots"] for plot in one.values() if isinstance(plot["y"], dict)]
+    assert {file for plot in plots for file in plot["y"]} == set(written)
+    for plot in plots:
+        for file, columns in plot["y"].items():
+            names = {field.name for field in fields(written[file])}
+            assert {plot["x"], *([columns] if isinstance(columns, str) else columns)} <= names, plot["title"]
 
 
 def outs_of(name: str) -> list[str]:

@@ -1,6 +1,7 @@
 """Texts to vectors."""
 
 import itertools
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -171,26 +172,13 @@ def test_texts_are_tokenized_ahead_in_order(
     assert (encoding.encode(model, texts()) == expected).all()
 
 
-def test_no_more_than_one_part_is_made_ahead() -> None:
-    """Of the parts only the next is made before it is asked for."""
-    made: list[int] = []
-
-    def make(part: int) -> int:
-        made.append(part)
-        return part
-
-    parts = encoding._ahead(make, range(9))
-    assert [next(parts), next(parts)] == [0, 1]
-    assert len(made) <= 3
-    assert list(parts) == [2, 3, 4, 5, 6, 7, 8]
-
-
-def test_an_error_of_the_thread_is_the_callers() -> None:
-    """What fails while it is made ahead fails where it is used, after what came before."""
-    parts = encoding._ahead(lambda part: 1 // part, [1, 0])
-    assert next(parts) == 1
-    with pytest.raises(ZeroDivisionError):
-        next(parts)
+def test_threads_do_not_change_each_others_length(fresh: "Callable[[], SentenceTransformer]") -> None:
+    """Two threads that tokenize with one model and different limits get what each gets alone."""
+    model, some = fresh(), texts()
+    alone = [encoding.tokenize(model, some, "", length) for length in (4, 7)]
+    with ThreadPoolExecutor(2) as threads:
+        found = list(threads.map(lambda length: encoding.tokenize(model, some, "", length), [4, 7] * 20))
+    assert found == alone * 20
 
 
 def test_progress_counts_texts(fresh: "Callable[[], SentenceTransformer]") -> None:

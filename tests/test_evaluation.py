@@ -16,8 +16,10 @@ from embedder.evaluation import suite
 from embedder.evaluation.classification import baselines, capped, classification, format_tokens
 from embedder.evaluation.clustering import clustering, majority_labels
 from embedder.evaluation.dev import DevSet, Labelled, dev_set, scopes_of
+from embedder.evaluation.lexical import Lexical, measure_lexical
+from embedder.evaluation.measuring import Reader
 from embedder.evaluation.ranked import reranking, retrieval, similarity
-from embedder.evaluation.rankers import Dense, Encoder, Lexical, Side
+from embedder.evaluation.rankers import Dense, Encoder, Side
 from embedder.params.base import Model
 from embedder.params.models import LABEL_TASKS, Dataset, Evaluate
 from embedder.teachers.bm25 import Options as Bm25
@@ -118,7 +120,7 @@ def test_what_lies_below_rank_10_counts_nothing_but_keeps_its_rank() -> None:
 def test_bm25_does_not_retrieve_what_shares_no_word() -> None:
     """With BM25 a positive without a common word is never found: nDCG 0, no gold rank."""
     data = ranked_set("retrieval", [("red fish", "blue bird", 1)], ["blue bird", "red fish swims"])
-    scores = suite.measure_lexical(data, BM25)
+    scores = measure_lexical(data, BM25)
     assert (scores.values.tolist(), scores.gold_ranks.tolist()) == ([0.0], [0])
 
 
@@ -136,7 +138,7 @@ def test_reranking_is_map_over_judged_passages_alone() -> None:
 def test_reranking_ties_stand_by_passage_id_for_bm25_too() -> None:
     """Where no judged passage shares a word with the query all tie at the floor, and the smaller id comes first."""
     data = ranked_set("reranking", [("red", "blue bird", 0), ("red", "calm sea", 1)], ["blue bird", "calm sea", "red"])
-    assert suite.measure_lexical(data, BM25).values.tolist() == [0.5]
+    assert measure_lexical(data, BM25).values.tolist() == [0.5]
 
 
 def test_sts_is_spearman_of_cosine_and_grade_over_pairs() -> None:
@@ -236,8 +238,8 @@ def test_format_is_shapes_and_punctuation() -> None:
     assert format_tokens("Fit 2 models, see FFT_1.") == ["Xx", "9", "x", ",", "x", "X", "_", "9", "."]
 
 
-def _loaders(vectors: Mapping[str, Sequence[float]]) -> dict[str, Callable[[], suite.Reader]]:
-    def load() -> suite.Reader:
+def _loaders(vectors: Mapping[str, Sequence[float]]) -> dict[str, Callable[[], Reader]]:
+    def load() -> Reader:
         return lambda entry: vectors_of(vectors if entry.instruction == "find" else {})
 
     return {"base": load, "tuned": load}

@@ -6,8 +6,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from embedder.evaluation import suite
 from embedder.evaluation.dev import DevSet, words
+from embedder.evaluation.lexical import measure_lexical
 from embedder.evaluation.ranked import retrieval, without
 from embedder.evaluation.rankers import Dense
 from tests.test_evaluation import BM25, ranked_set, vectors_of
@@ -26,7 +26,7 @@ def test_a_query_finds_itself_only_if_it_should(relevance: float | None) -> None
         gold.append(("red fish", "Red  fish", relevance))
     data = _asked_in_the_corpus(gold)
     vectors = {"red fish": [1, 0], "Red  fish": [1, 0], "red fish swims": [3, 1], "sea": [0, 1]}
-    for scores in (retrieval(data, Dense(vectors_of(vectors))), suite.measure_lexical(data, BM25)):
+    for scores in (retrieval(data, Dense(vectors_of(vectors))), measure_lexical(data, BM25)):
         assert (scores.values.tolist(), scores.gold_ranks.tolist()) == ([1.0], [1])
 
 
@@ -34,15 +34,13 @@ def test_the_query_as_its_only_positive_is_found() -> None:
     """A passage that is the query and its only positive stands at rank 1."""
     data = _asked_in_the_corpus([("red fish", "Red  fish", 1)])
     assert data.own_passages.tolist() == [-1]
-    assert suite.measure_lexical(data, BM25).gold_ranks.tolist() == [1]
+    assert measure_lexical(data, BM25).gold_ranks.tolist() == [1]
 
 
 def test_the_lexical_row_reads_the_datasets_language() -> None:
     """BM25 finds a Japanese passage only where the dataset says that it is Japanese."""
     data = ranked_set("retrieval", [("モデルの検索", "検索モデル", 1)], ["検索モデル", "晴れ"])
-    ranks = [
-        suite.measure_lexical(replace(data, language=code), BM25).gold_ranks.tolist() for code in ("ja", "en", None)
-    ]
+    ranks = [measure_lexical(replace(data, language=code), BM25).gold_ranks.tolist() for code in ("ja", "en", None)]
     assert ranks == [[1], [0], [0]]
 
 

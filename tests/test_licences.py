@@ -2,7 +2,7 @@
 
 import pytest
 
-from embedder.licences import restrictions
+from embedder.licences import restricted, restrictions
 
 
 @pytest.mark.parametrize(
@@ -27,3 +27,10 @@ from embedder.licences import restrictions
 def test_what_a_licence_forbids(licence: str, said: list[str]) -> None:
     """`nc`, `nd`, research and the like, as words of a licence, restrict; as letters of another word they don't."""
     assert restrictions(licence) == said
+
+
+def test_who_restricts_what_is_one_line() -> None:
+    """Each restriction names all that have it; without one nothing is said."""
+    licences = {"a": "MIT", "b": "CC-BY-NC-4.0", "c": "CC-BY-NC-ND-4.0"}
+    assert restricted(licences) == "no commercial use: b, c; no derivatives: c"
+    assert restricted({"a": "MIT"}) == restricted({}) == ""

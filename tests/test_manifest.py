@@ -8,7 +8,8 @@ from huggingface_hub import DatasetCard
 from hypothesis import given
 from hypothesis import strategies as st
 
-from embedder.manifest import card, hub_licence, manifest
+from embedder.licences import hub_licence
+from embedder.manifest import card, manifest
 from embedder.params.models import Dataset
 from tests import tables
 

@@ -244,6 +244,11 @@ def _pickled(folder: Path) -> None:
     (folder / "pytorch_model.bin").write_bytes(b"")
 
 
+def _beside(folder: Path) -> None:
+    (folder / "model.safetensors").rename(folder / "adapter_model.safetensors")
+    (folder / "adapter_config.json").write_text('{"base_model_name_or_path": "organisation/model"}')
+
+
 def _coded(folder: Path) -> None:
     (folder / "custom.py").write_text("")
 
@@ -271,6 +276,7 @@ def _broken(folder: Path) -> None:
     [
         (_pickled, "holds pytorch_model.bin, which could run code"),
         (_coded, "holds custom.py, which could run code"),
+        (_beside, r"is an adapter on its base, and a teacher's folder .*; set finetune\.merged: true"),
         (_custom, "custom.Module"),
         (_unlisted, "no modules.json"),
         (_weightless, "holds no safetensors"),

@@ -162,3 +162,27 @@ def test_rows_make_the_same_table_as_columns() -> None:
     columns = {"query_id": ["q1", "q2"], "passage_id": ["p", "p"], "relevance": [0.0, 1.0]}
     assert schemas.from_rows(schemas.QRELS, rows).equals(schemas.build(schemas.QRELS, columns))
     assert schemas.from_rows(schemas.QRELS, []).num_rows == 0
+
+
+def test_texts_may_stay_encoded(tmp_path: Path) -> None:
+    """Named text columns, lists of texts too, are read dictionary-encoded, and other columns as they are declared."""
+    schemas.write(
+        tmp_path / "queries.parquet",
+        schemas.QUERIES,
+        schemas.build(
+            schemas.QUERIES,
+            {
+                "query_id": ["a", "b"],
+                "text": ["x", "x"],
+                "split": ["dev"] * 2,
+                "group_id": ["g"] * 2,
+                "labels": [["l"]] * 2,
+            },
+        ),
+    )
+    data = schemas.read(tmp_path / "queries.parquet", schemas.QUERIES, encoded=["text", "labels.list.element"])
+    encoded = pa.dictionary(pa.int32(), pa.string())
+    assert data.schema.types == [pa.string(), encoded, pa.string(), pa.string(), pa.list_(encoded)]
+    assert len(data["labels"].chunk(0).values.dictionary) == 1
+    with pytest.raises(TableError, match="table 'qrels' lacks columns"):
+        schemas.read(tmp_path / "queries.parquet", schemas.QRELS, encoded=["text"])

@@ -116,7 +116,7 @@ def test_rows_are_split_by_size(tmp_path: Path) -> None:
 
 
 def test_metadata_holds_what_training_needs(tmp_path: Path) -> None:
-    """The schema metadata names dataset, task, weight, instruction and instruct_passages, and what made the run."""
+    """The schema metadata names dataset, task, weight, instruction, language and licence, and what made the run."""
     (path,) = _write(tmp_path)
     assert schemas.metadata(pq.read_table(path)) == tables.MADE_BY | {
         "dataset": "d",
@@ -124,6 +124,8 @@ def test_metadata_holds_what_training_needs(tmp_path: Path) -> None:
         "weight": "0.5",
         "instruction": "Find ünit",
         "instruct_passages": "true",
+        "language": ENTRY.language or "",
+        "licence": ENTRY.licence,
     }
 
 

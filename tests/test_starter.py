@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
-from embedder import layout
+from embedder import layout, presets
 from embedder.errors import ParamsError, SourceError
 from embedder.loaders import LOADERS
 from embedder.params.load import installed_version, load
@@ -29,6 +29,17 @@ def test_the_pipeline_is_this_repositorys_without_its_code() -> None:
     """starter/dvc.yaml is dvc.yaml less code deps, every stage tracking `version` instead."""
     wanted = starter.starter((repository.ROOT / "dvc.yaml").read_text(encoding="utf-8"))
     assert project.starter("dvc.yaml") == wanted, "dvc.yaml has changed; run: python -m tests.starter"
+
+
+def test_students_are_this_repositorys() -> None:
+    """starter/params.yaml has the students and the section finetune of params.yaml, to the byte, and its teachers."""
+    whole = (repository.ROOT / "params.yaml").read_text(encoding="utf-8")
+    template = project.starter("params.yaml")
+    assert template == starter.params(template, whole), "params.yaml has changed; run: python -m tests.starter"
+    teachers = yaml(whole)["teachers"]
+    started = yaml(params(entry.example("requirements.lock")))
+    assert started["teachers"] == {name: one for name, one in teachers.items() if name != "bm25-reference"}
+    assert started["students"] == yaml(whole)["students"]
 
 
 def test_every_stage_has_data_to_depend_on_and_the_version() -> None:
@@ -76,7 +87,7 @@ def test_what_git_ignores_is_what_the_layout_names() -> None:
     """Every stage's folder, the cache and the models are ignored, and a user's own files in data/ are not."""
     folders = {layout.folder(stage) for stage in layout.STAGES} | {layout.CACHE, layout.MODELS}
     lines = {line for line in project.starter("gitignore").splitlines() if not line.startswith("#")}
-    assert lines == {f"/{folder.as_posix()}/" for folder in folders} | {"/data/.*.tmp/"}
+    assert lines == {f"/{folder.as_posix()}/" for folder in folders} | {"/data/.*.tmp/", f"/{presets.BEFORE}"}
 
 
 @pytest.mark.parametrize("task", entry.INSTRUCTIONS)

@@ -1,16 +1,23 @@
-"""The stages base and finetune as commands."""
+"""The stages base, finetune and evaluate as commands."""
 
+import json
 import shutil
 from pathlib import Path
+from typing import Any
 
+from embedder import schemas
+from embedder.evaluation.parts import set_aside
 from embedder.revisions import file_hashes
 from tests import project
 from tests.training_sets import write_shards
 
+SELECTION = {"share": 0.4, "every": 2, "patience": None, "scales": [1.0, 0.5], "seeds": 2}
 
-def build(folder: Path, hash_seed: str, ingested: Path | None = None) -> Path:
+
+def build(folder: Path, hash_seed: str, ingested: Path | None = None, selection: dict[str, Any] | None = None) -> Path:
     """Run base and finetune in a made-up project and return its data folder."""
-    root = project.make_project(folder, project.tiny_params())
+    params = project.tiny_params()
+    root = project.make_project(folder, params | {"finetune": params["finetune"] | {"selection": selection}})
     if ingested:
         shutil.copytree(ingested, root / "data" / "ingest")
     else:
@@ -31,6 +38,28 @@ def test_two_runs_write_equal_bytes(tmp_path: Path) -> None:
     for stage, expected in (("base", "model/model.safetensors"), ("finetune", "adapter/adapter_config.json")):
         assert file_hashes(one / stage) == file_hashes(two / stage)
         assert expected in file_hashes(one / stage)
+
+
+def test_what_chooses_is_left_out_of_the_results(tmp_path: Path) -> None:
+    """With a selection finetune reports every score, and evaluate measures the other dev queries alone and says so."""
+    data = build(tmp_path / "chosen", "1", selection=SELECTION)
+    chosen = json.loads((data / "finetune" / "report.json").read_text())["selection"]
+    assert len(chosen["candidates"]) == 6
+    assert chosen["chosen"]["score"] == max(one["score"] for one in chosen["candidates"])
+    done = project.run(data.parent, "stages.evaluate")
+    assert done.returncode == 0, done.stderr
+    report = json.loads((data / "evaluate" / "report.json").read_text())
+    measured = schemas.read(data / "evaluate" / "queries.parquet", schemas.SCORES).to_pylist()
+    for name in ("docs", "code"):
+        queries = schemas.read(data / "ingest" / name / "queries.parquet", schemas.QUERIES)
+        aside = set(queries.filter(set_aside(queries, 0.4)).column("query_id").to_pylist())
+        assert report["datasets"][name]["set_aside"] == chosen["queries"][name] == len(aside) > 0
+        assert not aside & {one["query_id"] for one in measured if one["dataset"] == name}
+        assert f"{len(aside)} dev queries more are left out" in (data / "evaluate" / "results.csv").read_text()
+    assert report["verdict"]["line"] in done.stdout.replace("\n", "")
+    assert report["verdict"]["line"].split(":")[0] in (data / "evaluate" / "model_card.md").read_text()
+    assert json.loads((data / "evaluate" / "metrics.json").read_text())["verdict"] in (-1, 0, 1)
+    assert not list((data / "cache" / "finetune").rglob("*.safetensors"))
 
 
 def test_finetune_without_shards_is_one_line(tmp_path: Path) -> None:

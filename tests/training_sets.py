@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from embedder import schemas
-
 from embedder.params.models import Student
+from embedder.training import shards
 from embedder.training.shards import TrainingSet
 
 COLOURS = ["red", "green", "blue", "amber", "violet", "silver"]
@@ -114,10 +114,13 @@ def rows(count: int = 24) -> list[dict[str, Any]]:
     return [row(number, [(number + step) % 72 for step in (7, 19, 31)]) for number in range(count)]
 
 
-def training_set(content: Sequence[Mapping[str, Any]], name: str = "rooms", task: str = "retrieval") -> TrainingSet:
+def training_set(
+    content: Sequence[Mapping[str, Any]], name: str = "rooms", task: str = "retrieval", weight: float = 1.0
+) -> TrainingSet:
     """Make a training set of rows in memory."""
     columns = {column: [one[column] for one in content] for column in schemas.SHARD.schema.names}
-    return TrainingSet(name, task, 1.0, "Find it", False, schemas.build(schemas.SHARD, columns))
+    said = {"task": task, "weight": str(weight), "instruction": "Find it", "instruct_passages": "false"}
+    return shards.training_set(name, said, schemas.build(schemas.SHARD, columns))
 
 
 def write_shards(folder: Path, name: str = "rooms", task: str = "retrieval", **metadata: str) -> None:

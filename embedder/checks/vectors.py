@@ -6,8 +6,8 @@ from pathlib import Path
 from embedder.checks.check import Check
 from embedder.checks.workspace import megabytes
 from embedder.errors import EmbedderError
+from embedder.locking import locked
 from embedder.params.models import Params
-from embedder.vectors.locking import locked
 from embedder.vectors.upkeep import State, mentioned, tidy
 
 _SHOWN = 60

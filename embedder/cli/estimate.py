@@ -10,8 +10,8 @@ if TYPE_CHECKING:
 
 _COLUMNS = ("teacher", "kind", "texts", "stored", "tokens", "vectors", "memory", "FLOP", "time", "requests")
 _THOUSAND = 1000
-_BYTE_UNITS = ("B", "kB", "MB", "GB", "TB", "PB")
-_COUNT_UNITS = ("", "k", "M", "G", "T", "P", "E")
+BYTES = ("B", "kB", "MB", "GB", "TB", "PB")
+COUNTS = ("", "k", "M", "G", "T", "P", "E")
 # Unit, its seconds, and from how many on the next one is used.
 _TIMES = (("s", 1, 90), ("min", 60, 90 * 60), ("h", 3_600, 48 * 3_600))
 _UNKNOWN = "unknown"
@@ -42,7 +42,7 @@ def print_estimates(
         for note in row.cost.notes:
             out.print(visible(f"{row.teacher}: {note}"), soft_wrap=True)
     if any(row.cost.flops for row in rows):
-        said = f"{_scaled(machine.rate('float32'), _COUNT_UNITS)}FLOP a second in float32 on {machine.device}"
+        said = f"{scaled(machine.rate('float32'), COUNTS)}FLOP a second in float32 on {machine.device}"
         out.print(f"Models are reckoned with {said}, half of what was measured just now.", soft_wrap=True)
 
 
@@ -68,10 +68,10 @@ def _cells(cost: "Cost") -> list[str]:
     return [
         f"{cost.texts:,}" if cost.texts else "",
         f"{cost.stored:,}" if cost.stored else "",
-        _scaled(cost.tokens, _COUNT_UNITS) if cost.tokens else "",
-        _scaled(cost.bytes, _BYTE_UNITS) if cost.bytes else "",
-        _scaled(cost.memory, _BYTE_UNITS) if cost.memory else "",
-        _scaled(cost.flops, _COUNT_UNITS) if cost.flops else "",
+        scaled(cost.tokens, COUNTS) if cost.tokens else "",
+        scaled(cost.bytes, BYTES) if cost.bytes else "",
+        scaled(cost.memory, BYTES) if cost.memory else "",
+        scaled(cost.flops, COUNTS) if cost.flops else "",
         duration(cost.seconds),
         f"{cost.requests:,}" if cost.requests else "",
     ]
@@ -85,7 +85,7 @@ def duration(seconds: float | None) -> str:
     return f"{seconds / size:.{0 if seconds >= 10 * size else 1}f} {unit}"
 
 
-def _scaled(value: float, units: Sequence[str]) -> str:
+def scaled(value: float, units: Sequence[str]) -> str:
     """Write a number with the unit that leaves it below a thousand."""
     power = 0
     while value >= _THOUSAND and power < len(units) - 1:

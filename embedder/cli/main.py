@@ -5,6 +5,7 @@ import typer
 from embedder.cli.audit import audit
 from embedder.cli.check import check
 from embedder.cli.init import init
+from embedder.cli.preset import preset
 from embedder.cli.promote import promote
 from embedder.cli.prune import prune
 from embedder.cli.results import results
@@ -19,7 +20,7 @@ def embedder() -> None:
     """Look at what the pipeline made, and check that it can run. The pipeline itself: dvc repro."""
 
 
-for command in (init, show, audit, check, promote, prune, results):
+for command in (init, preset, show, audit, check, promote, prune, results):
     app.command()(user_errors()(command))
 
 if __name__ == "__main__":

@@ -59,6 +59,8 @@ def timed(stage: str, *arguments: str) -> Iterator[None]:
     """Append the seconds of a finished stage to data/cache/timings.jsonl: no output may hold a clock."""
     start = time.perf_counter()
     yield
+    if os.environ.get("RANK", "0") != "0":  # of processes that train together the first one tells
+        return
     layout.CACHE.mkdir(parents=True, exist_ok=True)
     line = {"stage": stage, "arguments": arguments, "seconds": round(time.perf_counter() - start, 3)}
     with (layout.CACHE / "timings.jsonl").open("a", encoding="utf-8") as log:

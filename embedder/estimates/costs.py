@@ -5,12 +5,14 @@ from dataclasses import dataclass
 from itertools import islice
 from math import ceil
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 
 from embedder import languages
 from embedder.params.models import Dataset
+
+T = TypeVar("T")
 
 # Where no tokenizer is at hand.
 _CHARACTERS_A_TOKEN = 4
@@ -87,8 +89,8 @@ class Cost:
         )
 
 
-def evenly(texts: Collection[str], most: int) -> list[str]:
-    """Return up to `most` of the texts, at even distances."""
+def evenly(texts: Collection[T], most: int) -> list[T]:
+    """Return up to `most` of the texts, or of anything, at even distances."""
     return list(islice(texts, 0, None, max(1, ceil(len(texts) / most))))
 
 

@@ -47,6 +47,7 @@ class DevSet:
         relevance: [n] as the source grades it.
         positive_at: the relevance from which a passage is a positive.
         language: ISO 639 code; None: words between blanks, as they are.
+        set_aside: how many dev queries are not here because a model was chosen by them.
     """
 
     name: str
@@ -60,6 +61,7 @@ class DevSet:
     relevance: Floats
     positive_at: float
     language: str | None
+    set_aside: int = 0
 
     @property
     def positive(self) -> NDArray[np.bool_]:

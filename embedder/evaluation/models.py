@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
-from embedder import layout
+from embedder import encoding, layout
 from embedder.errors import StudentError
+from embedder.evaluation.measuring import Reader
 from embedder.evaluation.rankers import Encoder, Side, Vectors
-from embedder.evaluation.suite import Reader
 from embedder.params.load import student_of
 from embedder.params.models import Dataset, Params, Student
 from embedder.progress import meter
@@ -80,25 +80,32 @@ def reader(encode: EncodeTexts, student: Student) -> Reader:
     return read
 
 
+def reading(model: "SentenceTransformer", student: Student, what: str) -> Reader:
+    """Bind a model in memory to the student's prompts and lengths.
+
+    Args:
+        model: as it is until the last dataset is read: a text's vector is kept.
+        student: whose prompts and lengths count.
+        what: the words before how many texts are encoded.
+    """
+
+    def encode(texts: Sequence[str], prompt: str, max_length: int) -> Vectors:
+        with meter(len(texts), what) as shown:
+            return encoding.encode(model, texts, prompt, max_length, done=shown.more)
+
+    return reader(encode, student)
+
+
 def _base(student: Student, device: str) -> Reader:
     from embedder.students import load_student
 
-    model = load_student(student.model, layout.BASE, device)
-    return reader(partial(_encode, model, "base"), student)
+    return reading(load_student(student.model, layout.BASE, device), student, "evaluate: texts by base")
 
 
 def _tuned(student: Student, device: str) -> Reader:
-    from sentence_transformers import SentenceTransformer
+    from embedder.saving import load_tuned
 
     if not layout.MODEL.is_dir():
         raise StudentError(f"{layout.MODEL}: there is no tuned model; run the stage finetune first (dvc repro)")
-    model = SentenceTransformer(str(layout.MODEL), device=device)
-    return reader(partial(_encode, model, "tuned"), student)
-
-
-def _encode(model: "SentenceTransformer", name: str, texts: Sequence[str], prompt: str, max_length: int) -> Vectors:
-    """Encode distinct texts."""
-    from embedder import encoding
-
-    with meter(len(texts), f"evaluate: texts by {name}") as shown:
-        return encoding.encode(model, texts, prompt, max_length, done=shown.more)
+    model = load_tuned(layout.MODEL, student.model, layout.BASE, device)
+    return reading(model, student, "evaluate: texts by tuned")

@@ -8,14 +8,16 @@ from embedder.params.models import Dataset
 _PROXIES = {"doc-similarity": "a proxy: its grades are made of names and See Also links, nobody judged them"}
 
 
-def note(entry: Dataset, scores: Mapping[str, Scores], baselines: Mapping[str, float]) -> str:
-    """Say what stands beside the dataset's figure: AMI, baselines, that its grades are a proxy."""
+def note(entry: Dataset, scores: Mapping[str, Scores], baselines: Mapping[str, float], set_aside: int = 0) -> str:
+    """Say what stands beside the dataset's figure: AMI, baselines, a proxy's grades, queries that are left out."""
     beside = {name: {model: s.facts[name] for model, s in scores.items()} for name in next(iter(scores.values())).facts}
     parts = [f"{name.upper()} {_figures(by_model)}" for name, by_model in beside.items()]
     if baselines:
         parts.append(f"without the model: {_figures(baselines)}")
     if proxy := _PROXIES.get(_view(entry)):
         parts.append(proxy)
+    if set_aside:
+        parts.append(f"{set_aside:,} dev queries more are left out: finetune.selection chose by them")
     return "; ".join(parts)
 
 

@@ -21,7 +21,7 @@ METRICS = {
 AVERAGED = ("retrieval", "reranking", "sts", "clustering")
 AVERAGE = "AVG"
 # Their figure is a mean over queries, so the queries of several datasets can be drawn as one.
-_STACKED = ("retrieval", "reranking", "classification")
+STACKED = ("retrieval", "reranking", "classification")
 _KEYS = {
     "retrieval": "retrieval_ndcg10",
     "reranking": "reranking_map",
@@ -133,7 +133,7 @@ def _drawn(one: Measured, settings: Evaluate) -> Sampled:
 def _of_task(task: str, ones: Sequence[Measured], drawn: Mapping[str, Sampled], settings: Evaluate) -> Sampled:
     if len(ones) == 1:
         return drawn[ones[0].dataset]
-    if task not in _STACKED:
+    if task not in STACKED:
         return average([drawn[one.dataset] for one in ones])
     values = [np.concatenate([one.scores[model].values for one in ones]) for model in ones[0].scores]
     statistics = [mean_of(stacked) for stacked in values]

@@ -2,36 +2,32 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import partial
 
 import numpy as np
 import pyarrow as pa
 
-from embedder import schemas, teachers
+from embedder import schemas
 from embedder.errors import TableError
-from embedder.evaluation.classification import baselines, classification
-from embedder.evaluation.clustering import clustering
+from embedder.evaluation.classification import baselines
 from embedder.evaluation.dev import DevSet, Scores
+from embedder.evaluation.gate import Verdict, verdict
+from embedder.evaluation.lexical import measure_lexical
+from embedder.evaluation.measuring import RANKED, Reader, measure, unmeasurable
 from embedder.evaluation.notes import is_proxy, note
-from embedder.evaluation.ranked import rankable, reranking, retrieval, similarity
-from embedder.evaluation.rankers import Dense, Encoder, Lexical
 from embedder.evaluation.results import Measured, Row, rows
 from embedder.params.base import Model
 from embedder.params.models import Dataset, Evaluate
 
 LEXICAL = "bm25"
-LEXICAL_TASKS = {"retrieval": retrieval, "reranking": reranking}
-
-Reader = Callable[[Dataset], Encoder]
-"""A model, which reads each dataset with its own instruction."""
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What evaluation writes: the table `queries`, the result rows, and the counts of report.json."""
+    """What evaluation writes: the table `queries`, the result rows, the verdict, and what report.json says."""
 
     scores: pa.Table
     rows: list[Row]
+    verdict: Verdict
     report: dict[str, object]
 
 
@@ -61,44 +57,20 @@ def evaluate(
         raise TableError(f"no dataset can be evaluated ({said}); set source.dev_share: 0.1, or name a split for dev")
     by_model = {model: _measure_all(load(), measurable, entries, settings.seed) for model, load in models.items()}
     by_model[LEXICAL] = {
-        name: measure_lexical(data, lexical) for name, data in measurable.items() if data.task in LEXICAL_TASKS
+        name: measure_lexical(data, lexical) for name, data in measurable.items() if data.task in RANKED
     }
     scores = {name: {m: of[name] for m, of in by_model.items() if name in of} for name in measurable}
     beside = {name: facts(data) for name, data in measurable.items()}
-    measured = [
-        Measured(
-            name, data.task, scores[name], note(entries[name], scores[name], beside[name]), is_proxy(entries[name])
-        )
-        for name, data in measurable.items()
-    ]
-    report = {name: _counts(data, scores[name], beside[name]) for name, data in measurable.items()}
+    measured = [_measured(data, entries[name], scores[name], beside[name]) for name, data in measurable.items()]
     table = rows(measured, settings)
-    return Outcome(score_table(scores), table, {"datasets": report, "left_out": left_out, "bm25": lexical.model_dump()})
-
-
-def unmeasurable(data: DevSet) -> str | None:
-    """Say why a dataset cannot be measured, or nothing where it can."""
-    if not data.dev.texts:
-        return "no dev query"
-    if data.task == "reranking" and not len(rankable(data)):
-        return "no dev query with both a positive and another judged passage"
-    return None
-
-
-def measure(data: DevSet, encoder: Encoder, seed: int) -> Scores:
-    """Measure a model that makes vectors on the dev split of a dataset."""
-    if data.task == "clustering":
-        return clustering(data, encoder, seed)
-    if data.task == "classification":
-        return classification(data, encoder)
-    if data.task == "sts":
-        return similarity(data, Dense(encoder))
-    return LEXICAL_TASKS[data.task](data, Dense(encoder))
-
-
-def measure_lexical(data: DevSet, options: Model) -> Scores:
-    """Measure a BM25 on a dataset of `LEXICAL_TASKS`."""
-    return LEXICAL_TASKS[data.task](data, Lexical(partial(teachers.build, options)))
+    found = verdict(table)
+    report = {
+        "datasets": {name: _counts(data, scores[name], beside[name]) for name, data in measurable.items()},
+        "left_out": left_out,
+        "bm25": lexical.model_dump(),
+        "verdict": found.report(),
+    }
+    return Outcome(score_table(scores), table, found, report)
 
 
 def facts(data: DevSet) -> dict[str, float]:
@@ -132,9 +104,16 @@ def _measure_all(
     return {name: measure(data, reader(entries[name]), seed) for name, data in sets.items()}
 
 
+def _measured(data: DevSet, entry: Dataset, scores: Mapping[str, Scores], beside: Mapping[str, float]) -> Measured:
+    said = note(entry, scores, beside, data.set_aside)
+    return Measured(data.name, data.task, scores, said, is_proxy(entry))
+
+
 def _counts(data: DevSet, scores: Mapping[str, Scores], beside: Mapping[str, float]) -> dict[str, object]:
     units = len(next(iter(scores.values())).unit_ids)
     counts: dict[str, object] = {"task": data.task, "dev_queries": len(data.dev.texts), "measured": units, **beside}
+    if data.set_aside:
+        counts["set_aside"] = data.set_aside
     if data.task == "reranking":
         counts["without_positive_or_other"] = len(data.dev.texts) - units
     for model, one in scores.items():

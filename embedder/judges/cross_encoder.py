@@ -45,7 +45,7 @@ class CrossEncoderJudge:
 
     def ask(self, pairs: Pairs) -> Answers:
         """Return the logits."""
-        from embedder.vectors.locking import locked
+        from embedder.locking import locked
 
         with locked(layout.VECTORS):
             found = list(self._stored.score(pairs.queries, pairs.passages))

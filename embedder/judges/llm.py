@@ -97,8 +97,8 @@ class LanguageModel:
 
     def ask(self, pairs: Pairs) -> Answers:
         """Return the grades; what is paid for is stored, at the latest when the model is not asked any more."""
+        from embedder.locking import locked
         from embedder.vectors.keys import text_keys
-        from embedder.vectors.locking import locked
         from embedder.vectors.store import Space
 
         keys = text_keys(self._message(pairs, i) for i in range(len(pairs)))

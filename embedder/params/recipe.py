@@ -44,7 +44,7 @@ class Override(Model):
     """What one dataset has otherwise; what is not written is as in the recipe.
 
     Attributes:
-        batch_size: rows of a batch of this dataset.
+        batch_size: rows of a batch of this dataset; not where batches are mixed.
         temperature: of its rows.
         in_batch_negatives: whether other rows' passages count; label tasks never have them.
     """
@@ -59,11 +59,13 @@ class Recipe(Model):
 
     Attributes:
         steps: how many batches; null where `epochs` says it.
-        epochs: how often the rows of the datasets with a weight are gone through.
+        epochs: how often the rows of the datasets with a weight are gone through, all together; each of them as often
+            where they have one weight and `size_exponent` is 1.
         batch_size: rows of a batch.
         homogeneous: whether a batch is of one dataset.
-        size_exponent: a dataset's share of the batches is weight * (batches of one epoch) ** size_exponent: 0 makes
-            the weights alone count, 1 goes through datasets of one weight equally often.
+        size_exponent: a dataset's share of the batches is weight * (batches of one epoch) ** size_exponent (where
+            batches are mixed, its share of the rows, by the rows of one epoch): 0 makes the weights alone count, 1 goes
+            through datasets of one weight equally often.
         rows_per_query: the most rows of a query in an epoch, drawn anew in each; null for all.
         learning_rate: the highest.
         warmup_steps: of a linear rise; a linear fall follows.
@@ -72,9 +74,10 @@ class Recipe(Model):
         losses: the weight of each loss that is summed, by its name in `losses.LOSSES`.
         distilled: what `listwise` learns; null without it.
         temperature: what cosines are divided by.
-        score_mask: an in-batch negative is masked whose cosine is above that of the positive plus this (Qwen3-Embedding,
-            arXiv 2506.05176, has 0.1, for hard negatives too); null for none.
-        dimensions: the vectors' first so many dimensions have the loss too (Kusupati et al. 2022, arXiv 2205.13147).
+        score_mask: a passage of another row is masked whose cosine is above that of the positive plus this
+            (Qwen3-Embedding, arXiv 2506.05176, has 0.1, for hard negatives too); null for none.
+        dimensions: the vectors' first so many dimensions have the loss too (Kusupati et al. 2022, arXiv 2205.13147);
+            fewer than the model has.
         num_negatives: how many of a row's stored negatives it sees, drawn anew in each epoch.
         query_length: in tokens.
         passage_length: in tokens.
@@ -113,6 +116,17 @@ class Recipe(Model):
             raise ValueError("one of steps and epochs must be null, and the other a number")
         if self.steps is not None and self.warmup_steps >= self.steps:
             raise ValueError(f"warmup_steps {self.warmup_steps} leave nothing of {self.steps} steps")
+        return self
+
+    @model_validator(mode="after")
+    def _sizes(self) -> "Recipe":
+        sized = sorted(name for name, one in self.datasets.items() if one.batch_size is not None)
+        if sized and not self.homogeneous:
+            raise ValueError(
+                f"datasets.{sized[0]}.batch_size says nothing where batches are mixed (homogeneous: false)"
+            )
+        if len(set(self.dimensions)) < len(self.dimensions):
+            raise ValueError(f"dimensions {self.dimensions} has one twice, which would count twice")
         return self
 
     @model_validator(mode="after")

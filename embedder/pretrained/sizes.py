@@ -1,7 +1,10 @@
-"""How large a model is, read off its files without loading it."""
+"""How large a model is and in which dtypes, read off its files without loading it."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from math import prod
 from pathlib import Path
+from typing import Any
 
 from embedder.errors import ModelError
 
@@ -15,14 +18,33 @@ def parameters(folder: Path) -> int:
     Raises:
         ModelError: a file is no safetensors.
     """
-    from safetensors import SafetensorError, safe_open
-
     found = 0
     for path in sorted(folder.glob("*.safetensors")):
-        try:
-            with safe_open(path, framework="numpy") as tensors:
-                names = [name for name in tensors.keys() if not any(part in name for part in _EMBEDDINGS)]  # noqa: SIM118 - no mapping
-                found += sum(prod(tensors.get_slice(name).get_shape()) for name in names)
-        except SafetensorError as error:
-            raise ModelError(f"{path}: no readable safetensors ({error}); save or download the model again") from error
+        with _headers(path) as tensors:
+            names = [name for name in tensors.keys() if not any(part in name for part in _EMBEDDINGS)]  # noqa: SIM118 - no mapping
+            found += sum(prod(tensors.get_slice(name).get_shape()) for name in names)
     return found
+
+
+def dtypes(folder: Path) -> set[str]:
+    """Return the dtypes of the numbers in a folder's weights as safetensors calls them: F32, BF16.
+
+    Raises:
+        ModelError: a file is no safetensors.
+    """
+    found: set[str] = set()
+    for path in sorted(folder.glob("*.safetensors")):
+        with _headers(path) as tensors:
+            found |= {tensors.get_slice(name).get_dtype() for name in tensors.keys()}  # noqa: SIM118 - no mapping
+    return found
+
+
+@contextmanager
+def _headers(path: Path) -> Iterator[Any]:
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, framework="numpy") as tensors:
+            yield tensors
+    except SafetensorError as error:
+        raise ModelError(f"{path}: no readable safetensors ({error}); save or download the model again") from error

@@ -15,7 +15,9 @@ QUERIES = 2_000
 _OUTCOMES = "Better: the interval lies above 0. Not better: it does not reach above 0. Not resolvable here: it holds 0."
 
 
-def render(results: Sequence[dict[str, str]], sections: Sequence[Section], teacher: str, student: str) -> str:
+def render(
+    results: Sequence[dict[str, str]], sections: Sequence[Section], teacher: str, student: str, verdict: str = ""
+) -> str:
     """Write the whole page.
 
     Args:
@@ -23,15 +25,21 @@ def render(results: Sequence[dict[str, str]], sections: Sequence[Section], teach
         sections: one for each dataset.
         teacher: the name of the teacher that mined.
         student: the name of the student that was tuned.
+        verdict: what the run made of it, in one line.
     """
-    body = _header(results, teacher, student), _contents(sections), tag("main", *_main(results, sections))
+    body = _header(results, teacher, student, verdict), _contents(sections), tag("main", *_main(results, sections))
     return document("results and mined negatives", *body, data=page_data(sections))
 
 
-def _header(results: Sequence[dict[str, str]], teacher: str, student: str) -> Html:
+def _header(results: Sequence[dict[str, str]], teacher: str, student: str, verdict: str) -> Html:
     made = f"student {student}, negatives mined by {teacher}"
     leads = [tag("p", _lead(line), class_="lead") for line in results if not line["dataset"] and line["task"] in _LEADS]
-    return tag("header", tag("p", made, class_="made"), tag("h1", "Did tuning help?"), *leads)
+    return tag("header", tag("p", made, class_="made"), tag("h1", "Did tuning help?"), *_whole(verdict), *leads)
+
+
+def _whole(verdict: str) -> list[Html]:
+    outcome, _, why = verdict.partition(":")
+    return [tag("p", tag("strong", outcome, class_=_class(outcome)), f":{why}", class_="lead")] if verdict else []
 
 
 _LEADS = {"retrieval": "Retrieval, {row.metric}", "AVG": "The {row.note}"}

@@ -1,6 +1,7 @@
-"""The result table in the terminal, from data/evaluate/results.csv."""
+"""The result table in the terminal, from data/evaluate/results.csv, and the verdict beside it, from report.json."""
 
 import csv
+import json
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -47,6 +48,13 @@ def read_results(path: Path) -> list[dict[str, str]]:
         raise TableError(f"{path}: no results yet; run the stage evaluate (dvc repro)") from error
 
 
+def read_verdict(path: Path) -> str:
+    """Read the line that says what the run made of the student; empty where `path` is missing or of a version before."""
+    if not path.exists():
+        return ""
+    return str(json.loads(path.read_text(encoding="utf-8")).get("verdict", {}).get("line", ""))
+
+
 def lines_to_show(lines: Sequence[dict[str, str]]) -> list[dict[str, str]]:
     """Leave out the row of a task that has one dataset: it says the same as the dataset's."""
     datasets = Counter(line["task"] for line in lines if line["dataset"])
@@ -74,6 +82,8 @@ def shown(line: dict[str, str]) -> Result:
 def print_results(path: Path, console: "Console | None" = None) -> None:
     """Print the table of results.csv: base, tuned, BM25, their difference, its interval, and what that means.
 
+    Below stands the verdict, from report.json beside `path`.
+
     Where nothing says how wide the output is, as in a log, lines are as long as the table needs.
     """
     from rich.box import SIMPLE_HEAD
@@ -100,6 +110,8 @@ def print_results(path: Path, console: "Console | None" = None) -> None:
     for line in lines:
         if line["note"]:
             out.print(Text(f"{shown(line).dataset}: {line['note']}", style="dim"))
+    if verdict := read_verdict(path.with_name("report.json")):
+        out.print(Text(verdict, style=_STYLES.get(verdict.partition(":")[0], "")))
 
 
 def _figure(cell: str) -> str:

@@ -1,7 +1,7 @@
 """The Parquet tables stages hand to each other: one declared schema each, checked on write and on read."""
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from functools import reduce
 from pathlib import Path
 
@@ -24,6 +24,7 @@ from embedder.schemas.declared import (
     LABELS,
     LEFT_OUT,
     MEMBERS,
+    PLAN,
     QRELS,
     QUERIES,
     REJECTS,
@@ -47,6 +48,7 @@ __all__ = [
     "LABELS",
     "LEFT_OUT",
     "MEMBERS",
+    "PLAN",
     "QRELS",
     "QUERIES",
     "REJECTS",
@@ -123,19 +125,26 @@ def write(path: Path, table: Table, data: pa.Table) -> None:
         draft.unlink(missing_ok=True)
 
 
-def read(path: Path, table: Table, expect: Mapping[str, str] | None = None) -> pa.Table:
+def read(path: Path, table: Table, expect: Mapping[str, str] | None = None, encoded: Sequence[str] = ()) -> pa.Table:
     """Read a table back, checked against its schema and against the metadata it must carry.
+
+    Args:
+        path: the file.
+        table: what it must be.
+        expect: what its metadata must say.
+        encoded: paths of text columns (`query`, `negatives.list.element`) that stay dictionary-encoded: where texts
+            repeat, it takes a fraction of the memory.
 
     Raises:
         TableError: the file is missing or unreadable, breaks the schema, or was made by something else than `expect`.
     """
     try:
-        data = pq.read_table(path)
+        data = pq.read_table(path, read_dictionary=list(encoded))
     except FileNotFoundError as error:
         raise TableError(f"{path}: no such table; run the stage that writes it (dvc repro)") from error
     except (pa.ArrowInvalid, OSError) as error:
         raise TableError(f"{path}: not a readable Parquet file ({error}); delete it and run its stage again") from error
-    check(table, data, str(path))
+    check(table, data, str(path), {one.partition(".")[0] for one in encoded})
     made = metadata(data)
     for key, value in (expect or {}).items():
         if made.get(key) != value:
@@ -202,12 +211,15 @@ def _family(kind: pa.DataType) -> str:
     return "number" if pa.types.is_integer(kind) or pa.types.is_floating(kind) else str(kind)
 
 
-def check(table: Table, data: pa.Table, where: str) -> None:
-    """Raise a TableError where `data` is not of the declared schema, or null where it may not be."""
+def check(table: Table, data: pa.Table, where: str, encoded: Collection[str] = ()) -> None:
+    """Raise a TableError where `data` is not of the declared schema, or null where it may not be.
+
+    Columns in `encoded` may be dictionary-encoded.
+    """
     _check_names(table, data.column_names, where)
     for field in table.schema:
         column = data.column(field.name)
-        if column.type != field.type:
+        if (_decoded(column.type) if field.name in encoded else column.type) != field.type:
             raise TableError(
                 f"{where}: column '{field.name}' of table '{table.name}' is {column.type}, not {field.type}; "
                 "run its stage again"
@@ -216,6 +228,12 @@ def check(table: Table, data: pa.Table, where: str) -> None:
             raise TableError(
                 f"{where}: table '{table.name}', column '{field.name}' has {column.null_count} nulls and may have none"
             )
+
+
+def _decoded(kind: pa.DataType) -> pa.DataType:
+    if pa.types.is_list(kind):
+        return pa.list_(_decoded(kind.value_type))
+    return kind.value_type if pa.types.is_dictionary(kind) else kind
 
 
 def _check_names(table: Table, names: list[str], where: str) -> None:

@@ -179,6 +179,18 @@ SHARD = _table(
     ("teacher", pa.string()),
     ("teacher_revision", pa.string()),
 )
+# The rows of every training step: `row` counts the rows of a dataset's shards in their order, `negatives` the stored
+# negatives of that row, both from 0.
+PLAN = _table(
+    "plan",
+    "step place",
+    ("step", pa.int32()),
+    ("place", pa.int32()),
+    ("dataset", pa.string()),
+    ("epoch", pa.int32()),
+    ("row", pa.int64()),
+    ("negatives", pa.list_(pa.int32())),
+)
 DROPPED = _table(
     "dropped",
     "dataset query_id passage_id reason",

@@ -1,4 +1,4 @@
-"""Students are models to tune. Adding one: one module with `Options`, `build_base` and `load`, one line below."""
+"""Students are models to tune. Adding one: a module that has what `StudentModule` says, one line below."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -34,6 +34,11 @@ class StudentOptions(Protocol):
         ...
 
     @property
+    def dtype(self) -> str:
+        """What it computes in; its weights have it too, unless they are all tuned."""
+        ...
+
+    @property
     def origin(self) -> str:
         """The base as an adapter's config names it: a Hub id, or a folder relative to the project's root."""
         ...
@@ -60,11 +65,21 @@ class StudentModule(Protocol):
         ...
 
     @staticmethod
-    def load(options: Model, folder: Path, device: str) -> "SentenceTransformer":
-        """Load the base that `build_base` left in `folder`.
+    def load(options: Model, folder: Path, device: str, dtype: str | None) -> "SentenceTransformer":
+        """Load the base that `build_base` left in `folder`, its weights in `dtype`; None: in that of `options`.
 
         Raises:
             StudentError: it is missing, or was built by other options.
+            ModelError: a pretrained model cannot be had, or is not what `options` say.
+        """
+        ...
+
+    @staticmethod
+    def weights(options: Model, folder: Path) -> Path:
+        """Return the folder of the base's transformer as it is on disk: what an adapter is put on.
+
+        Raises:
+            StudentError: there is no such folder, or none that an adapter can name.
             ModelError: a pretrained model cannot be had, or is not what `options` say.
         """
         ...
@@ -75,19 +90,25 @@ def build_base(options: Model, texts: Sequence[str], folder: Path) -> Mapping[st
     return _module(options).build_base(options, texts, folder)
 
 
-def load_student(options: Model, base_folder: Path, device: str) -> "SentenceTransformer":
+def load_student(options: Model, base_folder: Path, device: str, dtype: str | None = None) -> "SentenceTransformer":
     """Load the starting checkpoint of any student, for tuning and for evaluation alike.
 
     Args:
         options: the student's entry under `model` in params.yaml.
         base_folder: what the stage base wrote.
         device: a torch device: "cpu", "cuda".
+        dtype: of the weights; None for the entry's.
 
     Raises:
         StudentError: the base is missing, or was built by other options.
         ModelError: a pretrained model cannot be had, or is not what `options` say.
     """
-    return _module(options).load(options, base_folder, device)
+    return _module(options).load(options, base_folder, device, dtype)
+
+
+def weights_of(options: Model, base_folder: Path) -> Path:
+    """Return where the weights lie that an adapter is put on: see `StudentModule.weights`."""
+    return _module(options).weights(options, base_folder)
 
 
 def _module(options: Model) -> StudentModule:

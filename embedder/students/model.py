@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from embedder.errors import StudentError
 from embedder.files import write_json
@@ -15,10 +15,12 @@ if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
 
 RECORD = "record.json"
+# What loses bits in another dtype, in the words of safetensors.
+_ROUNDED = {"float32": {"F64"}, "bfloat16": {"F64", "F32", "F16"}}
 
 
 class Options(Pretrained):
-    """A pretrained model to tune; its own weights are frozen, and the adapters to train are float32 always.
+    """A pretrained model to tune. What is trained is float32, whatever `dtype`: adapters, or all weights.
 
     Attributes:
         max_length: in tokens, prompt and special tokens included.
@@ -26,6 +28,12 @@ class Options(Pretrained):
 
     kind: Literal["model"]
     max_length: Annotated[int, Field(ge=8)]
+
+    @model_validator(mode="after")
+    def _trainable(self) -> "Options":
+        if self.dtype == "float16":
+            raise ValueError("dtype float16 loses small gradients in training; write bfloat16 or float32")
+        return self
 
     @property
     def origin(self) -> str:
@@ -52,8 +60,8 @@ def build_base(options: Options, texts: Sequence[str], folder: Path) -> Mapping[
     return record
 
 
-def load(options: Options, folder: Path, device: str) -> "SentenceTransformer":
-    """Load the recorded model.
+def load(options: Options, folder: Path, device: str, dtype: str | None = None) -> "SentenceTransformer":
+    """Load the recorded model, its weights in `dtype`; None: in the entry's.
 
     Raises:
         StudentError: there is no record, or it is of another revision.
@@ -63,7 +71,38 @@ def load(options: Options, folder: Path, device: str) -> "SentenceTransformer":
     from embedder.pretrained import loading
 
     _check_record(options, folder / RECORD)
-    return loading.load(options, options.max_length, device, _what(options), flash=False)
+    return loading.load(options, options.max_length, device, _what(options), dtype, flash=False)
+
+
+def weights(options: Options, folder: Path) -> Path:
+    """Return the folder of the recorded model.
+
+    Raises:
+        StudentError: there is no record, it is of another revision, or the weights are those of no folder: an adapter
+            is merged into them, they lie where an adapter's config cannot point, or they are rounded to `dtype`.
+        ModelError: the model cannot be had, or its folder's content has changed.
+    """
+    from embedder.pretrained import loading
+    from embedder.pretrained.modules import parts_of
+    from embedder.pretrained.sizes import dtypes
+
+    _check_record(options, folder / RECORD)
+    if options.adapter:
+        raise StudentError(
+            f"{_what(options)}: its base is itself a model with an adapter, so a second one cannot be saved beside it; "
+            "set finetune.merged: true"
+        )
+    path = loading.folder_of(options, _what(options))
+    if parts := [part.folder for part in parts_of(path, _what(options)) if part.kind == "Transformer" and part.folder]:
+        raise StudentError(
+            f"{_what(options)}: its weights lie in {parts[0]}, which no adapter can name; set finetune.merged: true"
+        )
+    if rounded := sorted(dtypes(path) & _ROUNDED[options.dtype]):
+        raise StudentError(
+            f"{_what(options)}: its weights are {', '.join(rounded)} and would be rounded to {options.dtype} in training, "
+            "and not where an adapter is put on them later; write another dtype, or set finetune.merged: true"
+        )
+    return path
 
 
 def _what(options: Options) -> str:

@@ -23,6 +23,15 @@ if TYPE_CHECKING:
     from transformers import DistilBertModel, DistilBertTokenizer
 
 FOLDER = "model"
+_CARD = """---
+library_name: sentence-transformers
+pipeline_tag: sentence-similarity
+---
+
+# offline student
+
+Built from train texts alone.
+"""
 _NEAR_IDENTITY = 0.1
 # Not 0, or a text without a known word would have no direction.
 _SPECIAL_WEIGHT = 0.01
@@ -43,6 +52,7 @@ class Options(Model):
 
     query_prompt: ClassVar[str] = ""
     passage_prompt: ClassVar[str] = ""
+    dtype: ClassVar[str] = "float32"
     origin: ClassVar[str] = (layout.BASE / FOLDER).as_posix()
 
     @model_validator(mode="after")
@@ -81,18 +91,28 @@ def build_base(options: Options, texts: Sequence[str], folder: Path) -> Mapping[
     return {"texts": len(texts), "word_pieces": len(tokenizer), "parameters": bert.num_parameters()}
 
 
-def load(options: Options, folder: Path, device: str) -> "SentenceTransformer":
-    """Load the model `build_base` left in `folder`.
+def load(options: Options, folder: Path, device: str, dtype: str | None = None) -> "SentenceTransformer":
+    """Load the model `build_base` left in `folder`; its weights are float32.
 
     Raises:
         StudentError: there is none.
     """
     from sentence_transformers import SentenceTransformer
 
+    del dtype
+    return SentenceTransformer(str(weights(options, folder)), device=device)
+
+
+def weights(options: Options, folder: Path) -> Path:
+    """Return the model's folder.
+
+    Raises:
+        StudentError: there is none.
+    """
     path = folder / FOLDER
     if not path.is_dir():
         raise StudentError(f"{path}: no {options.kind} student; build it with `python -m stages.base`")
-    return SentenceTransformer(str(path), device=device)
+    return path
 
 
 def count_pieces(tokenizer: "DistilBertTokenizer", texts: Sequence[str]) -> "sparse.csr_matrix":
@@ -189,4 +209,5 @@ def _save(bert: "DistilBertModel", tokenizer: "DistilBertTokenizer", weights: ND
         tokenizer.save_pretrained(parts)
         transformer = Transformer(parts)
     modules = [transformer, WordWeights(pieces, named), Pooling(bert.config.dim, "mean"), Normalize()]
-    save(SentenceTransformer(modules=modules, device="cpu"), path, "offline student", "Built from train texts alone.")
+    save(SentenceTransformer(modules=modules, device="cpu"), path)
+    (path / "README.md").write_text(_CARD, encoding="utf-8")

@@ -13,6 +13,7 @@ from pydantic import Field, model_validator
 
 from embedder import layout
 from embedder.errors import TeacherError
+from embedder.locking import locked
 from embedder.params.base import Model
 from embedder.params.runtime import Runtime
 from embedder.pretrained import Pretrained
@@ -26,7 +27,6 @@ from embedder.teachers import Block, Corpus, Cosines, Queries
 from embedder.teachers.found import Find, Shards, block, pairs_of_best, with_judged
 from embedder.teachers.readings import Readings
 from embedder.vectors.keys import text_keys
-from embedder.vectors.locking import locked
 
 # Large enough for a product to run at the machine's peak, small enough to be forgotten beside a model.
 _SHARD_BYTES = 2**28

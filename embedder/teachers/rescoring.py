@@ -81,7 +81,7 @@ class Rescored:
         The best `top` have the ranks 1, 2, ...; a judged passage beyond them keeps the first teacher's rank, which is
         larger than `top`, where that teacher knows it. No other passage is retrieved.
         """
-        from embedder.vectors.locking import locked
+        from embedder.locking import locked
 
         found = self._ask(queries)
         with locked(layout.VECTORS):

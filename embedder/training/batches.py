@@ -1,25 +1,27 @@
 """The texts of a planned batch, each once, and which passage counts for which row."""
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from operator import add
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 from numpy.typing import NDArray
 
 from embedder.params.recipe import Distilled, Recipe
 from embedder.prompts import Prompts
 from embedder.texts import normalise
-from embedder.training.plans import Batch, Ints
-from embedder.training.shards import TrainingSet
+from embedder.training.numbered import Lists, starts
+from embedder.training.plans import Batch, Ints, Part
+from embedder.training.shards import Floats, TrainingSet
 
 # Elsewhere another row's positive is as likely right as wrong: two queries of one label.
 IN_BATCH = frozenset({"retrieval", "reranking", "sts"})
 
 Bools = NDArray[np.bool_]
-Floats = NDArray[np.float32]
+Pairs = tuple[Ints, Ints]
+Rows = tuple[TrainingSet, Part]
 
 
 @dataclass(frozen=True)
@@ -28,11 +30,11 @@ class Texts:
 
     Attributes:
         queries: [rows] one a row, after its prompt.
-        passages: [passages] distinct, positives and negatives of all rows, after their prompts, in the order of ids.
+        passages: [passages] distinct, positives and negatives of all rows, after their prompts; each is some row's.
         targets: [rows] the column of each row's positive.
         allowed: [rows, passages] whether the passage counts for the row.
-        listed: [rows, 1 + negatives] the columns of a row's positive and of its own negatives; the positive's again
-            where a row has fewer.
+        listed: [rows, 1 + negatives] the columns of a row's positive and of its own negatives that count; the
+            positive's again where a row has fewer.
         wanted: [rows, 1 + negatives] the shares to distil, see `losses.Compared`; None where nothing is distilled.
         temperature: [rows, 1].
     """
@@ -46,109 +48,125 @@ class Texts:
     temperature: Floats
 
 
-@dataclass(frozen=True)
-class _Row:
-    """A row of a batch, its dataset, and which of its stored negatives it sees."""
-
-    dataset: str
-    prompts: Prompts
-    in_batch: bool
-    temperature: float
-    found: Mapping[str, Any]
-    drawn: Sequence[int]
-
-    def passages(self) -> Iterator[tuple[str, str]]:
-        """Yield id and text of its positive and of its own negatives."""
-        yield self.found["positive_id"], self.prompts.passage + self.found["positive"]
-        for one in self.drawn:
-            yield self.found["negative_ids"][one], self.prompts.passage + self.found["negatives"][one]
-
-
 def in_batch(dataset: TrainingSet, recipe: Recipe) -> bool:
     """Whether other rows' passages count as negatives: never for label tasks, else as the recipe says."""
     return dataset.task in IN_BATCH and recipe.of(dataset.name).in_batch_negatives is not False
 
 
 def compose(sets: Mapping[str, TrainingSet], prompts: Mapping[str, Prompts], recipe: Recipe, batch: Batch) -> Texts:
-    """Look up the texts of a planned batch; passages are distinct by text, which within a dataset is by id.
+    """Look up the texts of a planned batch, and say which passages count for a row.
+
+    Its positive does, and no other passage that is known to be right or nearly so for the query: in whichever dataset
+    the text is, and also where it is the row's own negative. Of the others, the row's own negatives do; and, unless
+    either row's dataset does without them, those that other rows bring.
 
     Args:
-        sets: the rows, by dataset.
+        sets: the rows, by dataset; read together.
         prompts: what stands before each dataset's texts.
         recipe: which negatives count, and how sharply.
         batch: which rows.
     """
-    rows = list(_rows(sets, prompts, recipe, batch))
-    passages = sorted({(row.dataset, *one, row.in_batch) for row in rows for one in row.passages()})
-    places = {text: place for place, text in enumerate(dict.fromkeys(text for _, _, text, _ in passages))}
-    column = {(dataset, passage_id): places[text] for dataset, passage_id, text, _ in passages}
-    listed = _listed(rows, column)
+    parts = [(sets[part.dataset], part) for part in batch.parts]
+    said, texts = parts[0][0].said, len(parts[0][0].texts)
+    asked, passage = ([getattr(prompts[one.name], kind) for one, _ in parts] for kind in ("query", "passage"))
+    queries = np.concatenate([one.queries[part.rows] for one, part in parts])
+    drawn = _stacked([_looked_up(part, one.negatives, one.positives, one.negatives.values) for one, part in parts])
+    close = _close(parts, queries, drawn)
+    own = (drawn >= 0) & ~_among(drawn, close, texts)
+    own[:, 0] = True
+    # A column is a text after a prompt: `prompt * texts + text`.
+    prefixes, prefix = np.unique(_by_row(parts, passage), return_inverse=True)
+    columns, listed = np.unique(prefix[:, None] * texts + np.where(own, drawn, drawn[:, :1]), return_inverse=True)
+    before = prefixes[columns // texts].tolist()
+    temperature = [recipe.of(one.name).temperature or recipe.temperature for one, _ in parts]
     return Texts(
-        queries=[row.prompts.query + row.found["query"] for row in rows],
-        passages=list(places),
+        queries=list(map(add, _by_row(parts, asked).tolist(), said(queries))),
+        passages=list(map(add, before, said(columns % texts))),
         targets=listed[:, 0],
-        allowed=_allowed(rows, column, listed, [places[text] for *_, text, shared in passages if shared]),
+        allowed=_allowed(
+            listed,
+            _by_row(parts, [in_batch(one, recipe) for one, _ in parts]),
+            _columns_of(close, columns, texts, len(prefixes)),
+        ),
         listed=listed,
-        wanted=_wanted(rows, listed, recipe.distilled) if recipe.distilled else None,
-        temperature=np.array([[row.temperature] for row in rows], dtype=np.float32),
+        wanted=_wanted(parts, own, recipe.distilled) if recipe.distilled else None,
+        temperature=_by_row(parts, temperature).astype(np.float32)[:, None],
     )
 
 
-def _rows(
-    sets: Mapping[str, TrainingSet], prompts: Mapping[str, Prompts], recipe: Recipe, batch: Batch
-) -> Iterator[_Row]:
-    for part in batch.parts:
-        dataset = sets[part.dataset]
-        shared = in_batch(dataset, recipe)
-        temperature = recipe.of(part.dataset).temperature or recipe.temperature
-        found = dataset.rows.take(pa.array(part.rows)).to_pylist()
-        for row, drawn in zip(found, part.negatives, strict=True):
-            yield _Row(part.dataset, prompts[part.dataset], shared, temperature, row, drawn.tolist())
+def _by_row(parts: Sequence[Rows], values: Sequence[Any]) -> NDArray[Any]:
+    """Each row's value, of those of the parts."""
+    return np.repeat(np.asarray(values), [len(part.rows) for _, part in parts])
 
 
-def _listed(rows: Sequence[_Row], column: Mapping[tuple[str, str], int]) -> Ints:
-    """The columns of each row's positive and own negatives, filled up with the positive's."""
-    width = 1 + max(len(row.drawn) for row in rows)
-    found = [[column[row.dataset, passage_id] for passage_id, _ in row.passages()] for row in rows]
-    return np.array([one + [one[0]] * (width - len(one)) for one in found], dtype=np.int64)
+def _looked_up(part: Part, lists: Lists, positives: NDArray[Any], negatives: NDArray[Any]) -> NDArray[Any]:
+    """[rows, 1 + negatives] what stands for each row's positive and for the negatives it draws; -1 where it has fewer."""
+    places = lists.starts[part.rows, None] + part.negatives
+    found = np.full(places.shape, -1, dtype=negatives.dtype)
+    found[part.negatives >= 0] = negatives[places[part.negatives >= 0]]
+    return np.hstack([positives[part.rows, None], found])
 
 
-def _allowed(rows: Sequence[_Row], column: Mapping[tuple[str, str], int], listed: Ints, shared: Sequence[int]) -> Bools:
-    """Which passages count: own negatives; others of the batch where they may; never what is known to be close."""
-    allowed = np.zeros((len(rows), 1 + max(column.values())), dtype=bool)
+def _stacked(tables: Sequence[NDArray[Any]]) -> NDArray[Any]:
+    """Put tables of different widths one below another; rows that are too short are filled with -1."""
+    width = max(one.shape[1] for one in tables)
+    wide = [np.pad(one, ((0, 0), (0, width - one.shape[1])), constant_values=-1) for one in tables]
+    return np.concatenate(wide)
+
+
+def _close(parts: Sequence[Rows], queries: Ints, drawn: Ints) -> Pairs:
+    """Pairs of a row and a text that must not be its negative: known positives, what is masked, the query itself."""
+    firsts = starts([len(part.rows) for _, part in parts])
+    found = [_same_text(parts[0][0], queries, drawn)]
+    for (one, part), first in zip(parts, firsts[:-1], strict=True):
+        rows, places = one.known.places(part.rows)
+        found.append((rows + first, one.known.values[places].astype(np.int64)))
+    return np.concatenate([rows for rows, _ in found]), np.concatenate([texts for _, texts in found])
+
+
+def _same_text(one: TrainingSet, queries: Ints, drawn: Ints) -> Pairs:
+    """Pairs of a row and a text of the batch that says its query: where queries are passages too, a row may bring it."""
+    asking = defaultdict(list)
+    for row, text in enumerate(one.said(queries)):
+        asking[normalise(text)].append(row)
+    numbers = np.unique(drawn[drawn >= 0])
+    said = zip(numbers.tolist(), one.said(numbers), strict=True)
+    pairs = [(row, number) for number, text in said for row in asking.get(normalise(text), ())]
+    rows, texts = np.array(pairs, dtype=np.int64).reshape(-1, 2).T
+    return rows, texts
+
+
+def _among(drawn: Ints, pairs: Pairs, texts: int) -> Bools:
+    """Say of each row's texts whether row and text are among some pairs: [rows, 1 + negatives]."""
+    rows = np.arange(len(drawn))[:, None]
+    return np.isin(rows * texts + drawn, pairs[0] * texts + pairs[1])
+
+
+def _columns_of(pairs: Pairs, columns: Ints, texts: int, prefixes: int) -> Pairs:
+    """Pairs of a row and a column of pairs of a row and a text: the text after any prompt."""
+    rows, numbers = np.tile(pairs[0], prefixes), np.tile(pairs[1], prefixes)
+    wanted = np.repeat(np.arange(prefixes), len(pairs[1])) * texts + numbers
+    places = np.searchsorted(columns, wanted).clip(max=len(columns) - 1)
+    found = columns[places] == wanted
+    return rows[found], places[found]
+
+
+def _allowed(listed: Ints, shared: Bools, close: Pairs) -> Bools:
+    allowed = np.zeros((len(listed), listed.max() + 1), dtype=bool)
     others = np.zeros(allowed.shape[1], dtype=bool)
-    others[shared] = True
-    allowed[[row.in_batch for row in rows]] = others
+    others[listed[shared]] = True
+    allowed[shared] = others
     np.put_along_axis(allowed, listed, values=True, axis=1)
-    for place, row in enumerate(rows):
-        known = {*row.found["positive_ids"], *row.found["masked_ids"]}
-        allowed[place, [column[row.dataset, one] for one in known if (row.dataset, one) in column]] = False
-    allowed[_same_text(rows, column)] = False
-    allowed[np.arange(len(rows)), listed[:, 0]] = True
+    allowed[close] = False
+    np.put_along_axis(allowed, listed[:, :1], values=True, axis=1)
     return allowed
 
 
-def _same_text(rows: Sequence[_Row], column: Mapping[tuple[str, str], int]) -> tuple[Ints, Ints]:
-    """Rows and columns where the passage says the query itself: where queries are passages too, a row may bring it."""
-    said: defaultdict[str, set[int]] = defaultdict(set)
-    for row in rows:
-        first = len(row.prompts.passage)
-        for passage_id, text in row.passages():
-            said[normalise(text[first:])].add(column[row.dataset, passage_id])
-    pairs = [(place, one) for place, row in enumerate(rows) for one in said.get(normalise(row.found["query"]), ())]
-    found = np.array(pairs, dtype=np.int64).reshape(-1, 2)
-    return found[:, 0], found[:, 1]
-
-
-def _wanted(rows: Sequence[_Row], listed: Ints, distilled: Distilled) -> Floats:
-    """The softmax of the scores of each row's passages; zeros where one has none."""
-    kind = "" if distilled.scores == "teacher" else "judge_"
-    scores = np.full(listed.shape, -np.inf)
-    for place, row in enumerate(rows):
-        own = row.found[f"negative_{kind}scores"]
-        found = [row.found[f"positive_{kind}score"], *(own[one] if own else None for one in row.drawn)]
-        scores[place, : len(found)] = [np.nan if one is None else one for one in found]
-    scores /= distilled.temperature
+def _wanted(parts: Sequence[Rows], own: Bools, distilled: Distilled) -> Floats:
+    """The softmax of the scores of each row's own passages; zeros where one has none."""
+    said = [(one.scores[distilled.scores], one.negatives, part) for one, part in parts]
+    found = _stacked([_looked_up(part, lists, scores.positives, scores.negatives) for scores, lists, part in said])
+    scores = np.where(own, found.astype(np.float64), -np.inf) / distilled.temperature
     shares = np.exp(scores - scores.max(axis=1, keepdims=True))
     shares /= shares.sum(axis=1, keepdims=True)
     filled: Floats = np.nan_to_num(shares).astype(np.float32)

@@ -1,98 +1,147 @@
-"""A student from its base to one whose adapters are trained: plan, adapters, training."""
+"""A student from its base to the one that is saved: plan, train, and choose where there is something to choose."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, cast
 
 from embedder.devices import reproducible
 from embedder.errors import StudentError
-from embedder.params.finetune import Finetune
+from embedder.params.finetune import Finetune, Selection
 from embedder.params.models import Student
 from embedder.params.recipe import Recipe
 from embedder.params.runtime import Runtime
-from embedder.progress import track
 from embedder.prompts import Prompts, prompts
-from embedder.training.adapters import adapt
+from embedder.training.checks import check
 from embedder.training.history import Step
-from embedder.training.loop import Work, optimizer_of, train
+from embedder.training.identity import identity
+from embedder.training.loop import Work
 from embedder.training.memory import pieces_of
-from embedder.training.plans import Batch, Mixture, Part, plan
+from embedder.training.objective import check_dimensions
+from embedder.training.plans import Batch, plan
+from embedder.training.processes import Alone, Processes
+from embedder.training.runs import Run
+from embedder.training.scores import best
+from embedder.training.selection import Candidate, Choice, candidates, choose
 from embedder.training.shards import TrainingSet
+from embedder.training.states import state_of
+from embedder.training.tunable import Tunable
+from embedder.training.usage import usage
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
 
+    from embedder.evaluation.scoring import Scorer
     from embedder.students import StudentOptions
+    from embedder.training.states import State
+
+_ALONE = Alone()
+
+Score = Callable[[], float]
 
 
 @dataclass(frozen=True)
 class Tuned:
-    """A student whose adapters are trained and not yet merged.
+    """A student that is tuned, and whose adapters are not merged yet.
 
     Attributes:
-        model: the student.
-        adapted: the PeftModel in it.
+        model: the student, with what was chosen.
+        adapted: the PeftModel in it; None where all weights were trained.
         prompts: by dataset.
-        history: one step a batch.
-        report: what was trained on what.
+        batches: the plan of the run that was chosen, of the first of them where their average was.
+        history: of the same run: one step a batch.
+        report: what was trained on what, and what was chosen.
+        chosen: the choice in words; empty without one.
+        identity: of the runs, to forget them by once the outputs are in place.
     """
 
     model: "SentenceTransformer"
     adapted: Any
     prompts: dict[str, Prompts]
+    batches: list[Batch]
     history: list[Step]
     report: dict[str, object]
+    chosen: str
+    identity: dict[str, str]
+
+
+@dataclass(frozen=True)
+class _Trained:
+    """A run: its plan, what happened, and the weights that it made where something is chosen."""
+
+    batches: list[Batch]
+    run: Run
+    state: "State | None"
+
+    @property
+    def steps(self) -> int:
+        """How many steps made the weights."""
+        return len(self.run.history) if self.run.kept is None else self.run.kept + 1
 
 
 def tune(
-    model: "SentenceTransformer", student: Student, sets: Sequence[TrainingSet], settings: Finetune, runtime: Runtime
+    model: "SentenceTransformer",
+    student: Student,
+    sets: Sequence[TrainingSet],
+    settings: Finetune,
+    runtime: Runtime,
+    *,
+    inputs: Mapping[str, str] | None = None,
+    scorer: "Scorer | None" = None,
+    processes: Processes = _ALONE,
 ) -> Tuned:
-    """Train adapters on the shards.
+    """Train on the shards: one run, or with a selection as many as it says, of which the best is chosen.
 
     Args:
-        model: the base on its device; it is changed in place.
+        model: the base on its device, see `adapters.load_base`; it is changed in place.
         student: its options and recipe.
         sets: the rows of every dataset.
         settings: the section `finetune`.
         runtime: how it is carried out.
+        inputs: hashes of what model, sets and scorer were read from: a killed run of others is not gone on with.
+        scorer: what `settings.selection` chooses by.
+        processes: that train together.
 
     Raises:
-        StudentError: no dataset has a row and a weight, or the recipe names a dataset without shards.
+        StudentError: no dataset has a row and a weight, the recipe names a dataset without shards, or a loss, gradient
+            or score is not finite.
     """
-    recipe, options = student.recipe, cast("StudentOptions", student.model)
-    filled = {one.name: _prompts(options, one) for one in sets}
-    batches = planned(sets, recipe)
-    with reproducible(recipe.seed):
-        adapted = adapt(model, recipe.lora, options.origin, getattr(options, "revision", None))
-        work = Work(batches, {one.name: one for one in sets}, filled, recipe, pieces_of(model, settings, runtime))
-        steps = train(model, optimizer_of(model, recipe), work)
-        history = list(track(steps, len(batches), "finetune: steps", runtime.log_interval))
+    recipe, selection = student.recipe, settings.selection
+    check_dimensions(recipe, model.get_embedding_dimension() or 0)
+    filled = {one.name: _prompts(cast("StudentOptions", student.model), one) for one in sets}
+    tunable = Tunable(model, student, keeps=selection is not None)
+    pieces = pieces_of(model, student, settings, runtime, processes.count)
+    fixed = identity(inputs or {}, student, settings, str(model.device))
+    score = _agreed(model, scorer, processes)
+    trained = {}
+    for seed in _seeds(recipe, selection):
+        batches = planned(sets, _of_seed(recipe, seed))
+        work = Work(batches, {one.name: one for one in sets}, filled, recipe, pieces, processes)
+        trained[seed] = _train(tunable, work, runtime, fixed, seed, settings, score)
+    report = _parameters(model)
+    choice = _choose(tunable, trained, selection, score) if selection else None
+    seed = choice.candidate.seeds[0] if choice else recipe.seed
+    shown = trained[seed]
     longest = max(recipe.query_length, recipe.passage_length)
     model.max_seq_length = min(model.max_seq_length or longest, longest)
-    return Tuned(model, adapted, filled, history, _report(model, sets, batches))
+    report |= {
+        "steps": len(shown.batches),
+        "datasets": usage(sets, shown.batches[: shown.steps], _of_seed(recipe, seed)),
+    }
+    if choice and scorer:
+        report["selection"] = scorer.report() | {"runs": _runs(trained)} | choice.report()
+    said = choice.line if choice else ""
+    return Tuned(model, tunable.adapted, filled, shown.batches, shown.run.history, report, said, fixed)
 
 
 def planned(sets: Sequence[TrainingSet], recipe: Recipe) -> list[Batch]:
     """Plan a recipe's batches.
 
     Raises:
-        StudentError: no dataset has a row and a weight, the recipe names a dataset without shards, or warms up for
-            longer than it trains.
+        StudentError: no dataset has a row and a weight, the recipe does not fit the datasets, or warms up for longer
+            than it trains.
     """
-    if unknown := sorted(set(recipe.datasets) - {one.name for one in sets}):
-        raise StudentError(f"recipe.datasets names '{unknown[0]}', which has no shards; see data/materialize/train")
-    shared = (
-        "steps",
-        "epochs",
-        "batch_size",
-        "homogeneous",
-        "size_exponent",
-        "rows_per_query",
-        "num_negatives",
-        "seed",
-    )
-    mixture = Mixture(**{key: getattr(recipe, key) for key in shared})
-    batches = plan({one.name: one.outline(recipe) for one in sets}, mixture)
+    check(sets, recipe)
+    batches = plan({one.name: one.outline(recipe) for one in sets}, recipe)
     if not batches:
         raise StudentError(
             "no dataset of the shards has a row and a weight above 0; see data/materialize/manifest.json"
@@ -104,33 +153,87 @@ def planned(sets: Sequence[TrainingSet], recipe: Recipe) -> list[Batch]:
     return batches
 
 
+def _train(
+    tunable: Tunable,
+    work: Work,
+    runtime: Runtime,
+    fixed: Mapping[str, str],
+    seed: int,
+    settings: Finetune,
+    score: Score,
+) -> _Trained:
+    """Carry out one run from the base on."""
+    selection = settings.selection
+    scored = score if selection and selection.every else None
+    with reproducible(seed):
+        tunable.start()
+        run = _backend(settings)(tunable.model, work, runtime, fixed, seed=seed, selection=selection, scorer=scored)
+    return _Trained(list(work.batches), run, state_of(tunable.model) if selection else None)
+
+
+def _backend(settings: Finetune) -> Callable[..., Run]:
+    if settings.backend == "st":
+        from embedder.training import st
+
+        return st.run
+    from embedder.training import runs
+
+    return runs.run
+
+
+def _choose(tunable: Tunable, trained: Mapping[int, _Trained], selection: Selection, score: Score) -> Choice:
+    """Score every run and their average at every scale; the model holds the best."""
+
+    def put(one: Candidate) -> None:
+        states = [trained[seed].state for seed in one.seeds]
+        tunable.hold([state for state in states if state is not None], one.scale)
+
+    # As trained, a run was scored in training.
+    found = {seed: best(one.run.scores) for seed, one in trained.items()}
+    known = {Candidate((seed,), 1.0): one.value for seed, one in found.items() if one}
+    return choose(candidates(list(trained), selection.scales), put, score, known)
+
+
+def _agreed(model: "SentenceTransformer", scorer: "Scorer | None", processes: Processes) -> Score:
+    """The first process scores the model, and all go by that: sums differ in their last bits."""
+
+    def score() -> float:
+        if scorer is None:
+            raise ValueError("a selection needs a scorer")
+        return processes.agree(scorer(model) if processes.index == 0 else 0.0)
+
+    return score
+
+
+def _seeds(recipe: Recipe, selection: Selection | None) -> range:
+    return range(recipe.seed, recipe.seed + (selection.seeds if selection else 1))
+
+
+def _of_seed(recipe: Recipe, seed: int) -> Recipe:
+    return recipe.model_copy(update={"seed": seed})
+
+
 def _prompts(options: "StudentOptions", one: TrainingSet) -> Prompts:
     return prompts(
         options.query_prompt, options.passage_prompt, one.instruction, instruct_passages=one.instruct_passages
     )
 
 
-def _report(model: "SentenceTransformer", sets: Sequence[TrainingSet], batches: Sequence[Batch]) -> dict[str, object]:
+def _parameters(model: "SentenceTransformer") -> dict[str, object]:
     parameters = list(model.parameters())
-    parts = [part for batch in batches for part in batch.parts]
-    return {
-        "steps": len(batches),
-        "parameters": {
-            "trained": sum(one.numel() for one in parameters if one.requires_grad),
-            "all": sum(one.numel() for one in parameters),
-        },
-        "datasets": {one.name: _used(one, [part for part in parts if part.dataset == one.name]) for one in sets},
-    }
+    trained = sum(one.numel() for one in parameters if one.requires_grad)
+    return {"parameters": {"trained": trained, "all": sum(one.numel() for one in parameters)}}
 
 
-def _used(one: TrainingSet, parts: Sequence[Part]) -> dict[str, object]:
-    """What a plan made of a dataset; `rows_used` are distinct, `rows_seen` counts each epoch's."""
-    return {
-        "task": one.task,
-        "weight": one.weight,
-        "rows": one.rows.num_rows,
-        "rows_used": len({row for part in parts for row in part.rows.tolist()}),
-        "rows_seen": sum(len(part.rows) for part in parts),
-        "steps": len(parts),
-        "epochs_begun": max((part.epoch + 1 for part in parts), default=0),
-    }
+def _runs(trained: Mapping[int, _Trained]) -> list[dict[str, object]]:
+    """What report.json says of each run: its seed, its steps, those that made its weights, its scores in training."""
+    return [
+        {
+            "seed": seed,
+            "steps": len(one.run.history),
+            "steps_kept": one.steps,
+            "last_loss": round(one.run.history[-1].loss, 6),
+            "scores": [asdict(score) for score in one.run.scores],
+        }
+        for seed, one in trained.items()
+    ]

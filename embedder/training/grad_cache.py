@@ -4,23 +4,22 @@ The texts are encoded piece by piece without a graph; the loss is taken on all v
 back through each piece, encoded again with its graph. What fits into memory keeps its graph and is encoded once.
 """
 
-from collections.abc import Callable, Sequence
-from contextlib import nullcontext
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from itertools import accumulate
 from typing import TYPE_CHECKING, Any, cast
 
 from embedder.encoding import forward
 from embedder.padding import padded
+from embedder.seeds import rng
 from embedder.training.processes import Alone, Processes
 from embedder.training.tokens import Ids, cut
 
 if TYPE_CHECKING:
+    import torch
     from sentence_transformers import SentenceTransformer
     from torch import Tensor
-
-
-_PIECES = 1_000_003
 
 
 @dataclass(frozen=True)
@@ -29,8 +28,10 @@ class Pieces:
 
     Attributes:
         tokens: the most of a piece that is encoded with its graph.
-        cached_tokens: the most of one that is encoded without.
-        kept_tokens: the most whose graphs are kept, so that they are not encoded again. On a CPU it changes no bit.
+        cached_tokens: the most of one that is encoded without; below `tokens` it is `tokens`, and where dropout makes
+            two passes of a text differ both have the same pieces.
+        kept_tokens: the most of one process whose graphs are kept, so that they are not encoded again. On a CPU it
+            changes no bit, unless `cached_tokens` makes the first pass round otherwise than the second.
         dtype: in which the model computes under autocast: bfloat16; None for that of its weights.
     """
 
@@ -51,8 +52,10 @@ def backward(
 ) -> "tuple[Tensor, Tensor]":
     """Add the gradients of `loss_of` to the model's parameters, as if all texts had been encoded with one graph.
 
+    Torch's generator is left as it was.
+
     Args:
-        model: in training mode; its parameters decide what gets gradients.
+        model: in training mode; its parameters decide what gets gradients: zeros, where no text reaches one.
         ids: the distinct texts, sorted by length; the same in every process.
         loss_of: from [texts, dimensions] vectors of length 1 in the order of `ids` to a scalar.
         pieces: how much is encoded at a time.
@@ -69,18 +72,18 @@ def backward(
     shares = [encoder.pieces[first :: together.count] for first in range(together.count)]
     own = shares[together.index]
     kept = encoder.kept(own)
-    cached = encoder.cached(own[: len(own) - len(kept)])
-    with_graph = {piece: encoder(piece, graph=True) for piece in kept}
-    found = torch.cat([cached, *(vectors.detach() for vectors in with_graph.values())])
-    leaf = _in_order(together.gather(found, [sum(map(len, share)) for share in shares]), shares).requires_grad_()
-    loss = loss_of(leaf)
-    loss.backward()  # type: ignore[no-untyped-call]
-    gradients = cast("Tensor", leaf.grad)
-    # Always from the last piece to the first, so that what memory there is changes no bit of the sums.
-    for piece in reversed(own):
-        vectors = with_graph.pop(piece) if piece in with_graph else encoder(piece, graph=True)
-        vectors.backward(gradients[piece.start : piece.stop])  # type: ignore[no-untyped-call]
-    together.add([_gradient(one) for one in model.parameters() if one.requires_grad])
+    cuda = [model.device] if model.device.type == "cuda" else []
+    with _summed(model, together), torch.random.fork_rng(cuda):
+        cached = encoder.cached(own[: len(own) - len(kept)])
+        with_graph = {piece: encoder(piece, graph=True) for piece in kept}
+        found = torch.cat([cached, *(vectors.detach() for vectors in with_graph.values())])
+        leaf = _in_order(together.gather(found, [sum(map(len, share)) for share in shares]), shares).requires_grad_()
+        loss = loss_of(leaf)
+        (gradients,) = torch.autograd.grad(loss, leaf)
+        # Always from the last piece to the first, so that what memory there is changes no bit of the sums.
+        for piece in reversed(own):
+            vectors = with_graph.pop(piece) if piece in with_graph else encoder(piece, graph=True)
+            vectors.backward(gradients[piece.start : piece.stop])  # type: ignore[no-untyped-call]
     return loss.detach(), leaf.detach()
 
 
@@ -88,45 +91,51 @@ class _Encoder:
     """Encodes the pieces of a batch."""
 
     def __init__(self, model: "SentenceTransformer", ids: Sequence[Ids], pieces: Pieces, seed: int) -> None:
-        self._model, self._ids, self._budget, self._seed = model, ids, pieces, seed
+        self._model, self._ids, self._budget = model, ids, pieces
         self._pad = model.tokenizer.pad_token_id or 0
-        self._drops = _drops(model)
         self.pieces = cut([len(one) for one in ids], pieces.tokens)
-        self._numbers = {piece: number for number, piece in enumerate(self.pieces)}
+        self._seeds = {piece: _seed(seed, number) for number, piece in enumerate(self.pieces)}
 
     def __call__(self, piece: range, *, graph: bool) -> "Tensor":
-        """Encode one: [texts, dimensions] float32."""
+        """Encode one of the pieces: [texts, dimensions] float32."""
         import torch
 
-        if self._drops:
-            torch.manual_seed(self._seed * _PIECES + self._numbers[piece])
-        texts = [self._ids[place] for place in piece]
-        with torch.set_grad_enabled(graph), self._autocast():
-            return forward(self._model, padded(texts, len(texts[-1]), self._pad))
+        torch.manual_seed(self._seeds[piece])
+        return self._encode(piece, graph=graph)
 
     def kept(self, own: Sequence[range]) -> Sequence[range]:
         """The last pieces, as many as may keep their graphs."""
-        tokens = list(accumulate(len(piece) * len(self._ids[piece[-1]]) for piece in reversed(own)))
+        tokens = accumulate(len(piece) * len(self._ids[piece[-1]]) for piece in reversed(own))
         return own[len(own) - sum(one <= self._budget.kept_tokens for one in tokens) :]
 
     def cached(self, own: Sequence[range]) -> "Tensor":
-        """Encode pieces without a graph: [texts, dimensions]; larger ones, where nothing is dropped."""
+        """Encode pieces without a graph: [texts, dimensions]; larger ones, where nothing is random."""
         import torch
 
         if not own:
-            dimensions = self._model.get_embedding_dimension() or 0
-            return torch.empty(0, dimensions, device=self._model.device)
-        if self._drops or self._budget.cached_tokens <= self._budget.tokens:
-            return torch.cat([self(piece, graph=False) for piece in own])
-        places = [place for piece in own for place in piece]
-        larger = cut([len(self._ids[place]) for place in places], self._budget.cached_tokens)
-        return torch.cat([self._without([places[one] for one in part]) for part in larger])
+            return torch.empty(0, self._model.get_embedding_dimension() or 0, device=self._model.device)
+        first = self(own[0], graph=False)
+        if self._is_random(own[0]) or self._budget.cached_tokens <= self._budget.tokens:
+            return torch.cat([first, *(self(piece, graph=False) for piece in own[1:])])
+        rest = [place for piece in own[1:] for place in piece]
+        larger = cut([len(self._ids[place]) for place in rest], self._budget.cached_tokens)
+        parts = ([rest[one] for one in part] for part in larger)
+        return torch.cat([first, *(self._encode(part, graph=False) for part in parts)])
 
-    def _without(self, places: Sequence[int]) -> "Tensor":
+    def _is_random(self, piece: range) -> bool:
+        """Whether encoding that piece, which has just been done, drew random numbers: dropout of whatever kind."""
+        import torch
+
+        device = self._model.device
+        after = _generator(device)
+        torch.manual_seed(self._seeds[piece])
+        return not torch.equal(after, _generator(device))
+
+    def _encode(self, places: Sequence[int], *, graph: bool) -> "Tensor":
         import torch
 
         texts = [self._ids[place] for place in places]
-        with torch.no_grad(), self._autocast():
+        with torch.set_grad_enabled(graph), self._autocast():
             return forward(self._model, padded(texts, len(texts[-1]), self._pad))
 
     def _autocast(self) -> Any:  # noqa: ANN401 - one of two context managers
@@ -137,21 +146,18 @@ class _Encoder:
         return torch.autocast(self._model.device.type, dtype=getattr(torch, self._budget.dtype))
 
 
-def _drops(model: "SentenceTransformer") -> bool:
-    """Whether two passes of a text differ."""
-    from torch.nn import Dropout
-
-    return any(isinstance(module, Dropout) and module.p > 0 and module.training for module in model.modules())
-
-
-def _in_order(gathered: "Tensor", shares: Sequence[Sequence[range]]) -> "Tensor":
-    """Put the vectors of all processes into the order of the texts."""
-    import torch
-
-    places = [place for share in shares for piece in share for place in piece]
-    vectors = torch.empty_like(gathered)
-    vectors[torch.as_tensor(places, device=gathered.device)] = gathered
-    return vectors
+@contextmanager
+def _summed(model: "SentenceTransformer", together: Processes) -> Iterator[None]:
+    """Sum the block's gradients over the processes, then add what the parameters held before."""
+    trained = [one for one in model.parameters() if one.requires_grad]
+    held = [one.grad for one in trained]
+    for one in trained:
+        one.grad = None
+    yield
+    together.add([_gradient(one) for one in trained])
+    for one, before in zip(trained, held, strict=True):
+        if before is not None:
+            _gradient(one).add_(before)
 
 
 def _gradient(parameter: "Tensor") -> "Tensor":
@@ -161,3 +167,28 @@ def _gradient(parameter: "Tensor") -> "Tensor":
     if parameter.grad is None:
         parameter.grad = torch.zeros_like(parameter)
     return parameter.grad
+
+
+def _generator(device: "torch.device") -> "Tensor":
+    """The state of the generator that a device draws from."""
+    import torch
+
+    if device.type == "cpu":
+        return torch.get_rng_state()
+    return cast("Tensor", torch.get_device_module(device).get_rng_state())
+
+
+def _seed(seed: int, piece: int) -> int:
+    return int(rng(seed, "piece", str(piece)).integers(2**63))
+
+
+def _in_order(gathered: "Tensor", shares: Sequence[Sequence[range]]) -> "Tensor":
+    """Put the vectors of all processes into the order of the texts."""
+    import torch
+
+    if len(shares) == 1:
+        return gathered
+    places = [place for share in shares for piece in share for place in piece]
+    vectors = torch.empty_like(gathered)
+    vectors[torch.as_tensor(places, device=gathered.device)] = gathered
+    return vectors

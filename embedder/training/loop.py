@@ -1,19 +1,22 @@
 """The training loop: one planned batch a step, AdamW on what is trained, a row of history for each."""
 
-from collections.abc import Iterator, Mapping, Sequence
+import math
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from embedder.errors import StudentError
 from embedder.params.recipe import Recipe
 from embedder.prompts import Prompts
-from embedder.training.batches import compose
+from embedder.seeds import rng
 from embedder.training.grad_cache import Pieces, backward
 from embedder.training.history import Step
 from embedder.training.objective import Objective, Similarities
 from embedder.training.plans import Batch
+from embedder.training.prepared import Prepared, prepared
 from embedder.training.processes import Alone, Processes
 from embedder.training.shards import TrainingSet
-from embedder.training.tokens import Tokens, cut, tokens
+from embedder.training.tokens import Tokens, cut
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
@@ -51,22 +54,33 @@ def optimizer_of(model: "SentenceTransformer", recipe: Recipe) -> "AdamW":
     return AdamW(trained, lr=recipe.learning_rate, weight_decay=recipe.weight_decay)
 
 
-def train(model: "SentenceTransformer", optimizer: "AdamW", work: Work, start: int = 0) -> Iterator[Step]:
+def train(
+    model: "SentenceTransformer", optimizer: "AdamW", work: Work, *, seed: int, start: int = 0
+) -> Generator[Step, None, None]:
     """Tune the trainable parameters of `model` in place, a step whenever the next row is asked for.
 
     Args:
         model: with its adapters, on its device.
         optimizer: of its trained parameters.
         work: the plan and what it needs.
+        seed: of dropout.
         start: the first step to carry out; the model and the optimizer are as the one before left them.
 
     Yields:
         One row of the history a step, when the step is done.
+
+    Raises:
+        StudentError: a loss or a gradient is not finite; the model is as the step before left it.
     """
-    for batch in work.batches[start:]:
+    for one in prepared(model, work, start):
         model.train()
-        yield _step(model, optimizer, batch, work)
+        yield _step(model, optimizer, one, work, dropout_seed(seed, one.batch.step))
     model.eval()
+
+
+def dropout_seed(seed: int, step: int) -> int:
+    """The seed of a step's dropout in the run of `seed`: no generator goes on from step to step, so none is kept."""
+    return int(rng(seed, "dropout", str(step)).integers(2**40))
 
 
 def learning_rate(step: int, steps: int, recipe: Recipe) -> float:
@@ -79,25 +93,38 @@ def learning_rate(step: int, steps: int, recipe: Recipe) -> float:
     return recipe.learning_rate * (steps - step) / (steps - recipe.warmup_steps)
 
 
-def _step(model: "SentenceTransformer", optimizer: "AdamW", batch: Batch, work: Work) -> Step:
+def check_finite(batch: Batch, figures: tuple[float, float, float]) -> None:
+    """Refuse a step whose loss, learning rate and gradient norm are not all finite.
+
+    Raises:
+        StudentError: one is not.
+    """
+    if all(map(math.isfinite, figures)):
+        return
+    names = ", ".join(part.dataset for part in batch.parts)
+    raise StudentError(
+        f"step {batch.step} ({names}): loss {figures[0]:g} and gradient norm {figures[2]:g}, from which there is no "
+        "going on; lower the recipe's learning_rate, or raise its temperature"
+    )
+
+
+def _step(model: "SentenceTransformer", optimizer: "AdamW", one: Prepared, work: Work, seed: int) -> Step:
     import torch
 
-    recipe = work.recipe
-    texts = compose(work.sets, work.prompts, recipe, batch)
-    read = tokens(model, texts, recipe)
+    batch, texts, read, recipe = one.batch, one.texts, one.tokens, work.recipe
     objective = Objective(read, texts, recipe, str(model.device))
     rate = learning_rate(batch.step, len(work.batches), recipe)
     for group in optimizer.param_groups:
         group["lr"] = rate
     optimizer.zero_grad(set_to_none=True)
-    loss, vectors = backward(
-        model, read.ids, objective.loss, work.pieces, processes=work.processes, seed=recipe.seed + batch.step
-    )
+    loss, vectors = backward(model, read.ids, objective.loss, work.pieces, processes=work.processes, seed=seed)
     trained = [parameter for group in optimizer.param_groups for parameter in group["params"]]
     norm = torch.nn.utils.clip_grad_norm_(trained, recipe.max_grad_norm)
+    figures = float(loss), rate, float(norm)
+    check_finite(batch, figures)
     optimizer.step()
     sizes = len(texts.queries), len(texts.passages)
-    return _row(batch, sizes, read, work.pieces, (float(loss), rate, float(norm)), objective.similarities(vectors))
+    return _row(batch, sizes, read, work.pieces, figures, objective.similarities(vectors))
 
 
 def _row(
@@ -110,10 +137,10 @@ def _row(
 ) -> Step:
     lengths = [len(one) for one in read.ids]
     computed = sum(len(piece) * lengths[piece[-1]] for piece in cut(lengths, pieces.tokens))
-    one = batch.parts[0] if len(batch.parts) == 1 else None
+    datasets = {part.dataset for part in batch.parts}
     return Step(
         batch.step,
-        one.dataset if one else "",
+        datasets.pop() if len(datasets) == 1 else "",
         max(part.epoch for part in batch.parts),
         *sizes,
         len(lengths),

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from embedder.errors import StudentError
 from embedder.params.recipe import Recipe
 from embedder.training.batches import Texts
 from embedder.training.losses import LOSSES, Compared
@@ -12,11 +13,15 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 QUANTILES = (0.1, 0.5, 0.9)
+_SAMPLED = 2**20
 
 
 @dataclass(frozen=True)
 class Similarities:
-    """Quantiles (0.1, 0.5, 0.9) of cosines: positives', and of the negatives that count; 0 without any."""
+    """Quantiles (0.1, 0.5, 0.9) of cosines: positives', and of the negatives that count; 0 without any.
+
+    Of more than a million every n-th is taken.
+    """
 
     positives: tuple[float, float, float]
     negatives: tuple[float, float, float]
@@ -32,7 +37,7 @@ class Objective:
         device: a torch device.
     """
 
-    def __init__(self, tokens: Tokens, texts: Texts, recipe: Recipe, device: "str") -> None:
+    def __init__(self, tokens: Tokens, texts: Texts, recipe: Recipe, device: str) -> None:
         import torch
 
         self._recipe = recipe
@@ -57,12 +62,9 @@ class Objective:
 
     def similarities(self, vectors: "Tensor") -> Similarities:
         """What the history says of a batch's cosines."""
-        import torch
-
         found = self._cosines(vectors.detach(), vectors.shape[1])
         positives = found.gather(1, self._targets[:, None]).flatten()
         others = self._counted(found).scatter(1, self._targets[:, None], value=False)
-        del torch
         return Similarities(_quantiles(positives), _quantiles(found[others]))
 
     def _of(self, cosines: "Tensor") -> "Tensor":
@@ -86,8 +88,22 @@ class Objective:
         return self._allowed & ~likely.scatter(1, self._listed, value=False)
 
 
+def check_dimensions(recipe: Recipe, dimensions: int) -> None:
+    """Refuse a recipe that wants the loss on more dimensions than a model's vectors have.
+
+    Raises:
+        StudentError: names them.
+    """
+    if too_many := [one for one in recipe.dimensions if one >= dimensions]:
+        raise StudentError(
+            f"recipe.dimensions has {too_many[0]}, and the model's vectors have {dimensions}, which always have the "
+            "loss; name smaller numbers, or none"
+        )
+
+
 def _quantiles(values: "Tensor") -> tuple[float, float, float]:
     import numpy as np
 
-    found = np.quantile(values.float().cpu().numpy(), QUANTILES) if len(values) else np.zeros(len(QUANTILES))
+    every = -(-len(values) // _SAMPLED) or 1
+    found = np.quantile(values[::every].float().cpu().numpy(), QUANTILES) if len(values) else np.zeros(len(QUANTILES))
     return float(found[0]), float(found[1]), float(found[2])

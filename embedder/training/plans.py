@@ -2,14 +2,19 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import islice
+from itertools import chain, count
 
 import numpy as np
 from numpy.typing import NDArray
 
+from embedder.params.recipe import Recipe
 from embedder.seeds import rng
 
 Ints = NDArray[np.int64]
+Places = NDArray[np.int32]
+
+# Rows whose negatives are drawn at once: it bounds the memory, and changes no draw.
+_DRAWN_AT_ONCE = 65_536
 
 
 @dataclass(frozen=True)
@@ -18,32 +23,32 @@ class Rows:
 
     Attributes:
         weight: the dataset's share of the steps, in proportion to the others'.
-        query_ids: [rows] the query of each row; a query with several positives has several rows.
+        queries: [rows] the query of each row, numbered; a query with several positives has several rows.
         stored: [rows] how many negatives are stored for each.
         batch_size: the most rows of one of its batches.
     """
 
     weight: float
-    query_ids: Sequence[str]
-    stored: Sequence[int]
+    queries: Ints
+    stored: Ints
     batch_size: int
 
 
 @dataclass(frozen=True)
 class Part:
-    """The rows of one dataset in a batch.
+    """Rows of one dataset and one epoch in a batch.
 
     Attributes:
         dataset: its name.
-        epoch: how often the dataset has been gone through before, from 0; of the first row, where an epoch ends within.
-        rows: indices into the dataset's rows.
-        negatives: of each row, indices into its stored negatives, ascending; fewer than wanted where fewer are stored.
+        epoch: how often the dataset has been gone through before, from 0.
+        rows: [rows] places in the dataset's rows.
+        negatives: [rows, most] places in each row's stored negatives, ascending; -1 at the end of a row with fewer.
     """
 
     dataset: str
     epoch: int
     rows: Ints
-    negatives: tuple[Ints, ...]
+    negatives: Places
 
 
 @dataclass(frozen=True)
@@ -55,20 +60,20 @@ class Batch:
 
 
 @dataclass(frozen=True)
-class Mixture:
-    """How datasets are mixed; the keys of the recipe of the same names say what they mean."""
+class _Epoch:
+    """One time through a dataset: its batches, and [rows of the dataset, wanted] the negatives each row draws."""
 
-    steps: int | None
-    epochs: float | None
-    batch_size: int
-    homogeneous: bool
-    size_exponent: float
-    rows_per_query: int | None
-    num_negatives: int
-    seed: int
+    dataset: str
+    number: int
+    batches: list[Ints]
+    negatives: Places
+
+    def part(self, rows: Ints) -> Part:
+        drawn = self.negatives[rows]
+        return Part(self.dataset, self.number, rows, drawn[:, : np.count_nonzero((drawn >= 0).any(axis=0))])
 
 
-def plan(datasets: Mapping[str, Rows], mixture: Mixture) -> list[Batch]:
+def plan(datasets: Mapping[str, Rows], recipe: Recipe) -> list[Batch]:
     """Plan all steps.
 
     Each dataset has its exact share of the steps (of the rows, where batches are mixed), in seeded order. Each epoch
@@ -77,20 +82,19 @@ def plan(datasets: Mapping[str, Rows], mixture: Mixture) -> list[Batch]:
 
     Args:
         datasets: by name; one without rows or weight gets no step.
-        mixture: how many steps of what.
+        recipe: how many steps of what.
 
     Returns:
         One batch a step; none without a dataset.
     """
-    usable = {name: rows for name, rows in sorted(datasets.items()) if len(rows.query_ids) and rows.weight > 0}
+    usable = {name: rows for name, rows in sorted(datasets.items()) if len(rows.queries) and rows.weight > 0}
     if not usable:
         return []
-    lengths = {name: _epoch_length(rows, mixture) for name, rows in usable.items()}
-    steps = mixture.steps or max(1, round((mixture.epochs or 0) * _steps_of_an_epoch(usable, lengths, mixture)))
-    shares = {
-        name: rows.weight * (lengths[name] / rows.batch_size) ** mixture.size_exponent for name, rows in usable.items()
-    }
-    return (_homogeneous if mixture.homogeneous else _mixed)(usable, shares, steps, mixture)
+    sizes = {name: _size(rows, recipe) for name, rows in usable.items()}
+    shares = {name: rows.weight * sizes[name] ** recipe.size_exponent for name, rows in usable.items()}
+    once = sum(sizes.values()) / (1 if recipe.homogeneous else recipe.batch_size)
+    steps = recipe.steps or max(1, round((recipe.epochs or 0) * once))
+    return (_homogeneous if recipe.homogeneous else _mixed)(usable, shares, steps, recipe)
 
 
 def quotas(weights: Mapping[str, float], steps: int) -> dict[str, int]:
@@ -106,8 +110,13 @@ def quotas(weights: Mapping[str, float], steps: int) -> dict[str, int]:
     return {name: share[name] + (name in short) for name in weights}
 
 
+def rows_of_epoch(name: str, rows: Rows, epoch: int, recipe: Recipe) -> list[Ints]:
+    """Which rows of a dataset an epoch goes through, batch by batch."""
+    return partition(rows.queries, rows.batch_size, rng(recipe.seed, name, str(epoch), "rows"), recipe.rows_per_query)
+
+
 def partition(
-    query_ids: Sequence[str], batch_size: int, random: np.random.Generator, rows_per_query: int | None = None
+    queries: Ints, batch_size: int, random: np.random.Generator, rows_per_query: int | None = None
 ) -> list[Ints]:
     """Deal rows into the fewest batches of at most `batch_size`, whose sizes differ by at most 1.
 
@@ -115,77 +124,87 @@ def partition(
     in a batch only if it has more rows than there are batches. Of a query with more than `rows_per_query` rows so many
     are drawn.
     """
-    _, queries = np.unique(np.asarray(query_ids), return_inverse=True)
-    place = random.permutation(queries.max() + 1)
-    dealt = np.lexsort((random.random(len(queries)), place[queries]))
+    turn = random.permutation(queries.max() + 1)[queries]
+    dealt = np.lexsort((random.random(len(queries)), turn))
     if rows_per_query:
-        starts = np.flatnonzero(np.diff(place[queries[dealt]], prepend=-1))
+        starts = np.flatnonzero(np.diff(turn[dealt], prepend=-1))
         within = np.arange(len(dealt)) - np.repeat(starts, np.diff(starts, append=len(dealt)))
         dealt = dealt[within < rows_per_query]
-    count = -(-len(dealt) // batch_size)
-    return [dealt[start::count] for start in range(count)]
+    batches = -(-len(dealt) // batch_size)
+    return [dealt[start::batches] for start in range(batches)]
 
 
-def draw(stored: Sequence[int], wanted: int, random: np.random.Generator) -> list[Ints]:
-    """Draw `wanted` of each row's `stored` negatives without replacement, all where fewer are stored."""
-    numbers = np.asarray(stored, dtype=np.int64)
-    keys = random.random((len(numbers), numbers.max(initial=0)))
-    keys[np.arange(keys.shape[1]) >= numbers[:, None]] = np.inf
-    ranked = np.argsort(keys, axis=1, kind="stable")
-    return [np.sort(row[: min(wanted, n)]) for row, n in zip(ranked, numbers, strict=True)]
+def draw(stored: Ints, wanted: int, random: np.random.Generator) -> Places:
+    """Draw `wanted` of each row's `stored` negatives without replacement, all where fewer are stored.
+
+    Returns:
+        [rows, wanted] places from 0, ascending, then -1.
+    """
+    most = int(stored.max(initial=0))
+    drawn = np.full((len(stored), wanted), -1, dtype=np.int32)
+    for start in range(0, len(stored), _DRAWN_AT_ONCE):
+        numbers = stored[start : start + _DRAWN_AT_ONCE, None]
+        keys = random.random((len(numbers), most))
+        keys[np.arange(most) >= numbers] = np.inf
+        places = np.argsort(keys, axis=1)[:, :wanted]
+        places[places >= numbers] = most
+        places.sort(axis=1)
+        drawn[start : start + len(numbers), : places.shape[1]] = np.where(places < most, places, -1)
+    return drawn
 
 
-def _epoch_length(rows: Rows, mixture: Mixture) -> int:
-    if not mixture.rows_per_query:
-        return len(rows.query_ids)
-    _, counts = np.unique(np.asarray(rows.query_ids), return_counts=True)
-    return int(np.minimum(counts, mixture.rows_per_query).sum())
+def _size(rows: Rows, recipe: Recipe) -> int:
+    """What it takes to go through a dataset once: batches, or rows where batches are mixed."""
+    length = len(rows.queries)
+    if recipe.rows_per_query:
+        length = int(np.minimum(np.bincount(rows.queries), recipe.rows_per_query).sum())
+    return -(-length // rows.batch_size) if recipe.homogeneous else length
 
 
-def _steps_of_an_epoch(usable: Mapping[str, Rows], lengths: Mapping[str, int], mixture: Mixture) -> int:
-    """How many batches it takes to go through every dataset once."""
-    if not mixture.homogeneous:
-        return -(-sum(lengths.values()) // mixture.batch_size)
-    return sum(-(-lengths[name] // rows.batch_size) for name, rows in usable.items())
-
-
-def _homogeneous(usable: Mapping[str, Rows], shares: Mapping[str, float], steps: int, mixture: Mixture) -> list[Batch]:
+def _homogeneous(usable: Mapping[str, Rows], shares: Mapping[str, float], steps: int, recipe: Recipe) -> list[Batch]:
     share = quotas(shares, steps)
     order = [name for name in usable for _ in range(share[name])]
-    rng(mixture.seed, "order").shuffle(order)
-    batches = {name: _epochs(name, rows, rows.batch_size, mixture) for name, rows in usable.items()}
-    return [Batch(step, (next(batches[name]),)) for step, name in enumerate(order)]
+    rng(recipe.seed, "order").shuffle(order)
+    parts = {name: _dealt(_epochs(name, rows, recipe)) for name, rows in usable.items()}
+    return [Batch(step, (next(parts[name]),)) for step, name in enumerate(order)]
 
 
-def _mixed(usable: Mapping[str, Rows], shares: Mapping[str, float], steps: int, mixture: Mixture) -> list[Batch]:
+def _mixed(usable: Mapping[str, Rows], shares: Mapping[str, float], steps: int, recipe: Recipe) -> list[Batch]:
     """Deal the places of all batches to the datasets, then fill each dataset's places with its rows, epoch by epoch."""
-    names = list(usable)
-    share = quotas(shares, steps * mixture.batch_size)
-    places = np.repeat(np.arange(len(names)), [share[name] for name in names])
-    rng(mixture.seed, "order").shuffle(places)
-    batches = {name: _row_by_row(_epochs(name, rows, rows.batch_size, mixture)) for name, rows in usable.items()}
-    return [Batch(step, tuple(_filled(names, part, batches))) for step, part in enumerate(places.reshape(steps, -1))]
+    share = quotas(shares, steps * recipe.batch_size)
+    places = np.repeat(np.arange(len(usable)), [share[name] for name in usable])
+    rng(recipe.seed, "order").shuffle(places)
+    dealt = places.reshape(steps, -1)
+    filled = [
+        _poured(_epochs(name, rows, recipe), np.count_nonzero(dealt == number, axis=1).tolist())
+        for number, (name, rows) in enumerate(usable.items())
+    ]
+    return [Batch(step, tuple(chain(*parts))) for step, parts in enumerate(zip(*filled, strict=True))]
 
 
-def _filled(names: Sequence[str], places: Ints, rows: Mapping[str, Iterator[tuple[int, int, Ints]]]) -> Iterator[Part]:
-    for number, count in zip(*np.unique(places, return_counts=True), strict=True):
-        name = names[number]
-        taken = list(islice(rows[name], int(count)))
-        yield Part(name, taken[0][0], np.array([row for _, row, _ in taken]), tuple(drawn for _, _, drawn in taken))
+def _epochs(name: str, rows: Rows, recipe: Recipe) -> Iterator[_Epoch]:
+    for number in count():
+        negatives = draw(rows.stored, recipe.num_negatives, rng(recipe.seed, name, str(number), "negatives"))
+        yield _Epoch(name, number, rows_of_epoch(name, rows, number, recipe), negatives)
 
 
-def _row_by_row(parts: Iterator[Part]) -> Iterator[tuple[int, int, Ints]]:
-    for part in parts:
-        for row, negatives in zip(part.rows.tolist(), part.negatives, strict=True):
-            yield part.epoch, row, negatives
+def _dealt(epochs: Iterator[_Epoch]) -> Iterator[Part]:
+    """Yield the batches of epoch after epoch."""
+    for epoch in epochs:
+        for rows in epoch.batches:
+            yield epoch.part(rows)
 
 
-def _epochs(name: str, rows: Rows, batch_size: int, mixture: Mixture) -> Iterator[Part]:
-    """Epoch after epoch of one dataset, batch by batch."""
-    epoch = 0
-    while True:
-        negatives = draw(rows.stored, mixture.num_negatives, rng(mixture.seed, name, str(epoch), "negatives"))
-        random = rng(mixture.seed, name, str(epoch), "rows")
-        for batch in partition(rows.query_ids, batch_size, random, mixture.rows_per_query):
-            yield Part(name, epoch, batch, tuple(negatives[row] for row in batch))
-        epoch += 1
+def _poured(epochs: Iterator[_Epoch], counts: Sequence[int]) -> Iterator[list[Part]]:
+    """Yield the next so many rows of a dataset, for each of `counts`: one part, and one more after an epoch's end."""
+    epoch = next(epochs)
+    left = np.concatenate(epoch.batches)
+    for wanted in counts:
+        taken, missing = [], wanted
+        while missing:
+            if not len(left):
+                epoch = next(epochs)
+                left = np.concatenate(epoch.batches)
+            taken.append(epoch.part(left[:missing]))
+            left, missing = left[missing:], missing - min(missing, len(left))
+        yield taken

@@ -10,7 +10,8 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
-from embedder.vectors.units import Unit, sync_folder
+from embedder.files import sync_folder
+from embedder.vectors.units import Unit
 
 _HASH = re.compile(r"[0-9a-f]{64}")
 

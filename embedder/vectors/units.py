@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from embedder.errors import TableError
+from embedder.files import file_sha256, sync_folder
 from embedder.vectors.keys import KEY_BYTES, Keys
 
 Vectors = NDArray[np.float32] | NDArray[np.float16]
@@ -103,18 +104,3 @@ def read_vectors(folder: Path, unit: Unit, dtype: np.dtype[np.floating], first: 
     except (OSError, ValueError) as error:
         advice = "it went while it was in use; run the same command again"
         raise TableError(f"{path}: cannot be read ({error}); {advice}") from error
-
-
-def file_sha256(path: Path) -> str:
-    """Return the SHA-256 of a file, read piece by piece."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def sync_folder(folder: Path) -> None:
-    """Have the names in a folder on the disk."""
-    number = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(number)
-    finally:
-        os.close(number)

@@ -4,10 +4,10 @@ from pathlib import Path
 
 from embedder.checks.check import Check
 from embedder.checks.vectors import revisions, vectors
+from embedder.locking import locked
 from embedder.params.base import Model
 from embedder.params.load import load
 from embedder.vectors.keys import text_keys
-from embedder.vectors.locking import locked
 from embedder.vectors.store import Space
 from tests import project
 from tests.vectors.made_up import encode

@@ -8,7 +8,7 @@ from typer.testing import CliRunner, Result
 
 from embedder.checks.check import Check, some
 from embedder.cli.main import app
-from embedder.vectors.locking import locked
+from embedder.locking import locked
 from embedder.vectors.store import Space
 from tests import project
 

@@ -39,7 +39,7 @@ def test_the_commands() -> None:
     """Help lists the commands a person has."""
     shown = CliRunner().invoke(app, ["--help"]).stdout
     commands = [line.split()[0] for line in shown.split("Commands:")[1].splitlines() if line.strip()]
-    assert commands == ["init", "show", "audit", "check", "promote", "prune", "results"]
+    assert commands == ["init", "preset", "show", "audit", "check", "promote", "prune", "results"]
 
 
 @pytest.mark.parametrize("arguments", [["show", "docs"], ["check"], ["check", "--params", "--quiet"], ["prune"]])

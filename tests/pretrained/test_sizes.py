@@ -1,4 +1,4 @@
-"""How large a model is, read off its files."""
+"""How large a model is and in which dtypes, read off its files."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from embedder.errors import ModelError
-from embedder.pretrained.sizes import parameters
+from embedder.pretrained.sizes import dtypes, parameters
 from tests import models
 
 
@@ -27,3 +27,13 @@ def test_what_is_not_here_has_no_size(tmp_path: Path) -> None:
     (tmp_path / "model.safetensors").write_bytes(b"nothing")
     with pytest.raises(ModelError, match=r"model\.safetensors: no readable safetensors"):
         parameters(tmp_path)
+
+
+def test_dtypes_are_those_of_the_file(tmp_path: Path) -> None:
+    """The numbers on disk have the dtype they were saved in; no folder has none, and a broken file is named."""
+    assert dtypes(models.make_mistral(tmp_path / "half", "bfloat16")) == {"BF16"}
+    assert dtypes(models.make_mistral(tmp_path / "whole")) == {"F32"}
+    assert dtypes(tmp_path / "nowhere") == set()
+    (tmp_path / "model.safetensors").write_bytes(b"nothing")
+    with pytest.raises(ModelError, match=r"model\.safetensors: no readable safetensors"):
+        dtypes(tmp_path)

@@ -1,5 +1,6 @@
 """Facts about the results: the table in the terminal."""
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,7 +9,7 @@ from rich.console import Console
 
 from embedder.errors import TableError
 from embedder.evaluation.results import Row, write_rows
-from embedder.report.results import lines_to_show, print_results
+from embedder.report.results import lines_to_show, print_results, read_verdict
 from tests.report.made_up import RESULT, WHOLE
 
 ROW = Row(
@@ -37,3 +38,18 @@ def test_without_results_the_message_names_the_stage(tmp_path: Path) -> None:
     """Printing results that do not exist says which stage makes them."""
     with pytest.raises(TableError, match="stage evaluate"):
         print_results(tmp_path / "results.csv")
+
+
+def test_the_verdict_stands_below_the_table(tmp_path: Path) -> None:
+    """The line of report.json beside the table is printed last; without one nothing is."""
+    write_rows(tmp_path / "results.csv", [ROW])
+    said = []
+    for content in (None, {"datasets": {}}, {"verdict": {"line": "better: AVG +0.0200 [b]"}}):
+        if content is not None:
+            (tmp_path / "report.json").write_text(json.dumps(content))
+        console = Console(width=200, record=True, file=(tmp_path / "out").open("w"))
+        print_results(tmp_path / "results.csv", console)
+        said.append(console.export_text())
+    assert said[0] == said[1]
+    assert said[2] == f"{said[0]}better: AVG +0.0200 [b]\n"
+    assert read_verdict(tmp_path / "report.json") == "better: AVG +0.0200 [b]"

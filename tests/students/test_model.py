@@ -10,7 +10,7 @@ from transformers import AutoModel, AutoTokenizer
 
 from embedder import encoding
 from embedder.errors import ModelError, StudentError
-from embedder.students import build_base, load_student
+from embedder.students import build_base, load_student, weights_of
 from tests import models
 
 
@@ -108,3 +108,55 @@ def test_the_record_pins_the_adapter(bert: Path, tmp_path: Path) -> None:
     adapter = models.adapter(models.make_adapter(bert, tmp_path / "adapter"))
     with pytest.raises(StudentError, match=r"run `python -m stages.base` again"):
         load_student(models.options(bert, adapter=adapter), tmp_path, "cpu")
+
+
+def test_weights_may_be_of_another_dtype_than_is_computed_in(bert: Path, tmp_path: Path) -> None:
+    """A student that computes in bfloat16 is loaded in float32 where that is asked for, unrounded."""
+    entry = models.options(bert, dtype="bfloat16")
+    build_base(entry, [], tmp_path)
+    whole = load_student(entry, tmp_path, "cpu", "float32")
+    plain = AutoModel.from_pretrained(bert)
+    found = {name.removeprefix("0.model."): one for name, one in whole.named_parameters()}
+    assert all(torch.equal(found[name], one) for name, one in plain.named_parameters())
+    assert entry.dtype == "bfloat16"
+
+
+def test_float16_is_not_for_training(bert: Path) -> None:
+    """A student of 16-bit floats without bfloat16's range is refused where it is named."""
+    with pytest.raises(ValueError, match="float16 loses small gradients in training; write bfloat16 or float32"):
+        models.options(bert, dtype="float16")
+
+
+def test_an_adapters_base_is_the_models_folder(bert: Path, tmp_path: Path) -> None:
+    """What an adapter is put on is the folder of the entry, checked against its revision and the record."""
+    entry = models.options(bert)
+    with pytest.raises(StudentError, match="no record of the student's base"):
+        weights_of(entry, tmp_path)
+    build_base(entry, [], tmp_path)
+    assert weights_of(entry, tmp_path) == bert
+    (bert / "config.json").write_text("{}")
+    with pytest.raises(ModelError, match="its content hash is"):
+        weights_of(entry, tmp_path)
+
+
+def test_what_an_adapter_cannot_be_put_on_is_said(bert: Path, tmp_path: Path) -> None:
+    """Rounded weights, weights in a subfolder and merged adapters have no folder that an adapter can name."""
+    rounded = models.options(bert, dtype="bfloat16")
+    build_base(rounded, [], tmp_path)
+    with pytest.raises(StudentError, match=r"its weights are F32 and would be rounded to bfloat16 .*merged: true"):
+        weights_of(rounded, tmp_path)
+    adapter = models.adapter(models.make_adapter(bert, tmp_path / "adapter"))
+    adapted = models.options(bert, adapter=adapter)
+    build_base(adapted, [], tmp_path)
+    with pytest.raises(StudentError, match=r"itself a model with an adapter.*; set finetune.merged: true"):
+        weights_of(adapted, tmp_path)
+    (bert / "0_Transformer").mkdir()
+    listed = [
+        {"type": f"sentence_transformers.sentence_transformer.modules.{kind}", "path": path}
+        for kind, path in (("Transformer", "0_Transformer"), ("Pooling", "1_Pooling"))
+    ]
+    (bert / "modules.json").write_text(json.dumps(listed))
+    deep = models.options(bert)
+    build_base(deep, [], tmp_path)
+    with pytest.raises(StudentError, match=r"its weights lie in 0_Transformer, .*; set finetune.merged: true"):
+        weights_of(deep, tmp_path)

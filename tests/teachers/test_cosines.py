@@ -10,12 +10,12 @@ from numpy.typing import NDArray
 
 from embedder import encoding, teachers
 from embedder.errors import EmbedderError, TableError
+from embedder.locking import locked
 from embedder.params.runtime import Runtime
 from embedder.revisions import content_hash, file_hashes
 from embedder.search import pairs
 from embedder.teachers import Corpus, Queries, dense, fusion
 from embedder.teachers.rescoring import Rescored, RescorerOptions
-from embedder.vectors.locking import locked
 from tests.models import WORDS, make_bert
 from tests.teachers import fakes, pair_models
 

@@ -16,10 +16,10 @@ from pydantic import ValidationError
 from embedder import layout
 from embedder.checks import vectors
 from embedder.errors import EmbedderError
+from embedder.locking import locked
 from embedder.pairs.stored import StoredScores
 from embedder.teachers import cross_encoder, rescoring
 from embedder.teachers.rescoring import Rescored, RescorerOptions
-from embedder.vectors.locking import locked
 from embedder.vectors.upkeep import is_wanted
 from tests.teachers import fakes
 

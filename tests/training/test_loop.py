@@ -1,59 +1,40 @@
 """The training loop."""
 
-import csv
 import itertools
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 import torch
 
-from embedder import encoding
-from embedder.adapters import adapt
-from embedder.batches import compose
-from embedder.losses import info_nce
-from embedder.params.models import Recipe
-from embedder.plans import Batch, plan
-from embedder.prompts import Prompts
-from embedder.training import Step, learning_rate, train, write_history
-from tests.training_sets import rows, student, training_set
+from embedder.encoding import encode
+from embedder.errors import StudentError
+from embedder.training import loop
+from embedder.training.batches import compose
+from embedder.training.grad_cache import Pieces
+from embedder.training.history import Step
+from embedder.training.loop import Work, dropout_seed, learning_rate, optimizer_of, train
+from embedder.training.states import state_of
+from embedder.training.tokens import tokens
+from tests.training.made_up import adapted, work_of
+from tests.training_sets import student
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from sentence_transformers import SentenceTransformer
 
-PROMPTS = {"rooms": Prompts("", "")}
-SETS = {"rooms": training_set(rows())}
+DROPS = {"r": 2, "alpha": 4, "dropout": 0.5, "targets": "all-linear"}
 
 
-def recipe(**changes: float) -> Recipe:
-    """Return the made-up recipe with changes."""
-    return student(**changes).recipe
-
-
-def batches(used: Recipe) -> list[Batch]:
-    """Plan the made-up rows."""
-    return plan(
-        {"rooms": SETS["rooms"].outline()},
-        steps=used.steps,
-        batch_size=used.batch_size,
-        num_negatives=used.num_negatives,
-        seed=used.seed,
-    )
-
-
-def adapted(model: "SentenceTransformer", used: Recipe) -> "SentenceTransformer":
-    """Put the recipe's adapters into a model."""
-    torch.manual_seed(used.seed)
-    adapt(model, used.lora, "base", None)
-    return model
+def trained(model: "SentenceTransformer", work: Work, seed: int = 1) -> list[Step]:
+    """Carry out all steps."""
+    return list(train(model, optimizer_of(model, work.recipe), work, seed=seed))
 
 
 def test_the_rate_rises_and_falls_in_lines() -> None:
     """The rate starts above 0, peaks at the end of the warm-up, and falls by equal steps to above 0."""
-    used = recipe(steps=10, warmup_steps=4, learning_rate=0.4)
-    rates = [learning_rate(step, used) for step in range(10)]
+    recipe = student(warmup_steps=4, learning_rate=0.4).recipe
+    rates = [learning_rate(step, 10, recipe) for step in range(10)]
     assert rates[:5] == pytest.approx([0.1, 0.2, 0.3, 0.4, 0.4])
     falls = [left - right for left, right in itertools.pairwise(rates[4:])]
     assert falls == pytest.approx([0.4 / 6] * 5)
@@ -62,59 +43,119 @@ def test_the_rate_rises_and_falls_in_lines() -> None:
 
 def test_without_warm_up_the_peak_is_first() -> None:
     """A recipe without warm-up starts at its learning rate."""
-    assert learning_rate(0, recipe(warmup_steps=0, learning_rate=0.3)) == pytest.approx(0.3)
+    assert learning_rate(0, 6, student(warmup_steps=0, learning_rate=0.3).recipe) == pytest.approx(0.3)
 
 
 def test_training_lowers_the_loss(fresh: "Callable[[], SentenceTransformer]") -> None:
     """After a few epochs the loss of the made-up rows is well below that of the first step."""
-    used = recipe(steps=40, learning_rate=0.02)
-    history = train(adapted(fresh(), used), batches(used), SETS, PROMPTS, used)
+    used = student(steps=40, learning_rate=0.02)
+    history = trained(adapted(fresh, used), work_of(used))
     assert [one.step for one in history] == list(range(40))
     assert sum(one.loss for one in history[-3:]) < 0.6 * sum(one.loss for one in history[:3])
-    assert history[-1].positive_similarity > history[-1].negative_similarity
+    assert history[-1].positive_50 > history[-1].negative_50
 
 
 def test_only_adapters_move(fresh: "Callable[[], SentenceTransformer]") -> None:
     """After training every adapter has moved and every other parameter is what it was."""
-    used = recipe()
-    model = adapted(fresh(), used)
+    used = student()
+    model = adapted(fresh, used)
     before = {name: parameter.detach().clone() for name, parameter in model.named_parameters()}
-    train(model, batches(used), SETS, PROMPTS, used)
+    trained(model, work_of(used))
     for name, parameter in model.named_parameters():
         assert torch.equal(parameter, before[name]) == ("lora_" not in name), name
+    assert not model.training
 
 
-def test_the_first_loss_is_that_of_the_batch(fresh: "Callable[[], SentenceTransformer]") -> None:
-    """The history's loss and similarities are those of the batch's texts encoded apart, at the recipe's lengths."""
-    used = recipe(steps=1, warmup_steps=0, query_length=5, passage_length=7)
-    model = adapted(fresh(), used)
-    (batch,) = batches(used)
-    texts = compose(SETS["rooms"], batch)
-    queries = encoding.encode(model, texts.queries, max_length=5)
-    passages = encoding.encode(model, texts.passages, max_length=7)
-    similarities = torch.from_numpy(queries @ passages.T)
-    targets, allowed = torch.from_numpy(texts.targets), torch.from_numpy(texts.allowed)
-    (step,) = train(model, [batch], SETS, PROMPTS, used)
-    expected = info_nce(similarities, targets, allowed, used.temperature)
-    assert step.loss == pytest.approx(expected.item(), rel=1e-4)
-    assert step.positive_similarity == pytest.approx(similarities.gather(1, targets[:, None]).mean().item(), rel=1e-4)
-    assert (step.queries, step.passages) == (len(texts.queries), len(texts.passages))
+def test_the_history_says_what_a_step_was(fresh: "Callable[[], SentenceTransformer]") -> None:
+    """Rows, texts, tokens, padding and cosines are those of the batch's texts encoded apart, at the recipe's lengths."""
+    used = student(steps=1, warmup_steps=0, query_length=5, passage_length=7)
+    model, work = adapted(fresh, used), work_of(used)
+    texts = compose(work.sets, work.prompts, work.recipe, work.batches[0])
+    queries = encode(model, texts.queries, max_length=5)
+    passages = encode(model, texts.passages, max_length=7)
+    cosines = torch.from_numpy(queries @ passages.T)
+    positives = cosines.gather(1, torch.as_tensor(texts.targets, dtype=torch.int64)[:, None])
+    (step,) = trained(model, work)
+    assert (step.step, step.dataset, step.epoch) == (0, "rooms", 0)
+    assert (step.rows, step.passages) == (len(texts.queries), len(texts.passages))
+    lengths = [len(one) for one in tokens(model, texts, work.recipe).ids]
+    assert (step.texts, step.tokens) == (len(lengths), sum(lengths))
+    assert 0 <= step.padding < 1
+    assert step.positive_50 == pytest.approx(positives.quantile(0.5).item(), abs=1e-5)
+    assert step.negative_10 <= step.negative_50 <= step.negative_90
+    assert step.learning_rate == used.recipe.learning_rate
 
 
-def test_two_trainings_are_equal(fresh: "Callable[[], SentenceTransformer]") -> None:
-    """The same recipe on the same base gives the same history and the same weights, to the bit."""
-    used, runs = recipe(), []
-    for _ in range(2):
-        model = adapted(fresh(), used)
-        runs.append((train(model, batches(used), SETS, PROMPTS, used), model.state_dict()))
+def test_padding_is_of_what_is_computed(fresh: "Callable[[], SentenceTransformer]") -> None:
+    """One text at a time needs no padding, all at once the most, and tokens are the same."""
+    used = student(steps=1, warmup_steps=0)
+    each, every = (
+        trained(adapted(fresh, used), work_of(used, Pieces(tokens=most, cached_tokens=most, kept_tokens=0)))[0]
+        for most in (1, 10_000)
+    )
+    assert each.padding == 0 < every.padding
+    assert each.tokens == every.tokens
+
+
+@pytest.mark.parametrize("lora", [DROPS, DROPS | {"dropout": 0.0}, None], ids=["dropout", "adapters", "all weights"])
+def test_two_trainings_are_equal(fresh: "Callable[[], SentenceTransformer]", lora: dict[str, object] | None) -> None:
+    """The same recipe and seed on the same base give the same history and the same weights, to the bit."""
+    used, runs = student(lora=lora), []
+    for noise in (1, 2):
+        model = adapted(fresh, used)
+        # What others drew from torch's generator changes nothing.
+        torch.manual_seed(noise)
+        runs.append((trained(model, work_of(used)), state_of(model)))
     assert runs[0][0] == runs[1][0]
     assert all(torch.equal(runs[0][1][name], value) for name, value in runs[1][1].items())
 
 
-def test_the_history_is_csv(tmp_path: Path) -> None:
-    """A history is written with one line a step and six significant digits."""
-    write_history(tmp_path / "history.csv", [Step(0, "rooms", 8, 24, 1.23456789, 1e-05, 0.5, 0.75, -0.1)])
-    with (tmp_path / "history.csv").open(newline="") as file:
-        (line,) = csv.DictReader(file)
-    assert (line["dataset"], line["loss"], line["learning_rate"]) == ("rooms", "1.23457", "1e-05")
-    assert line["negative_similarity"] == "-0.1"
+def test_another_seed_drops_otherwise(fresh: "Callable[[], SentenceTransformer]") -> None:
+    """With dropout the seed changes what is trained; without it does not."""
+    for lora, same in ((DROPS, False), (DROPS | {"dropout": 0.0}, True)):
+        used = student(lora=lora)
+        losses = [[one.loss for one in trained(adapted(fresh, used), work_of(used), seed)] for seed in (1, 2)]
+        assert (losses[0] == losses[1]) == same
+
+
+def test_seeds_of_dropout_differ() -> None:
+    """No two steps of neighbouring runs drop alike."""
+    assert len({dropout_seed(seed, step) for seed in range(17, 22) for step in range(200)}) == 1000
+
+
+def test_a_started_run_goes_on(fresh: "Callable[[], SentenceTransformer]") -> None:
+    """With the model and the optimizer as they were left, later steps are the same as without a break."""
+    used = student(lora=DROPS)
+    work, whole, broken = work_of(used), adapted(fresh, used), adapted(fresh, used)
+    history = trained(whole, work)
+    optimizer = optimizer_of(broken, work.recipe)
+    first = list(itertools.islice(train(broken, optimizer, work, seed=1), 3))
+    rest = list(train(broken, optimizer, work, seed=1, start=3))
+    assert first + rest == history
+    assert all(torch.equal(value, state_of(broken)[name]) for name, value in state_of(whole).items())
+
+
+def test_a_step_that_is_no_number_ends_the_training(
+    fresh: "Callable[[], SentenceTransformer]", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The step, its dataset and the figures are named, and the weights are what they were before it."""
+    used = student()
+    model, work = adapted(fresh, used), work_of(used)
+    steps, norm = train(model, optimizer_of(model, work.recipe), work, seed=1), torch.nn.utils.clip_grad_norm_
+    next(steps)
+    before = state_of(model)
+    monkeypatch.setattr(torch.nn.utils, "clip_grad_norm_", lambda *given: norm(*given) * float("inf"))
+    with pytest.raises(StudentError, match=r"^step 1 \(rooms\): loss [\d.]+ and gradient norm inf, from which"):
+        next(steps)
+    assert all(torch.equal(value, state_of(model)[name]) for name, value in before.items())
+
+
+def test_only_finite_figures_pass() -> None:
+    """Not a number and infinity are refused wherever they stand."""
+    batch = work_of(student()).batches[0]
+    loop.check_finite(batch, (1.0, 0.1, 0.5))
+    for place, bad in itertools.product(range(3), (float("nan"), float("inf"))):
+        figures = [1.0, 0.1, 0.5]
+        figures[place] = bad
+        with pytest.raises(StudentError, match="rooms"):
+            loop.check_finite(batch, (figures[0], figures[1], figures[2]))

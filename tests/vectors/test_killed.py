@@ -22,7 +22,7 @@ FILL = """
 import sys, time
 from pathlib import Path
 from embedder.vectors.filling import fill
-from embedder.vectors.locking import locked
+from embedder.locking import locked
 from embedder.vectors.store import Space
 from tests.vectors.made_up import encode
 from tests.vectors.test_killed import FACTS, TEXTS

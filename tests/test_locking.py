@@ -1,4 +1,4 @@
-"""One process at a time works on a store of vectors."""
+"""One process at a time works in a folder."""
 
 import os
 import signal
@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 
 from embedder.errors import EmbedderError
-from embedder.vectors.locking import locked
+from embedder.locking import locked
 
 HOLD = """
 import sys
 from pathlib import Path
-from embedder.vectors.locking import locked
+from embedder.locking import locked
 with locked(Path(sys.argv[1])):
     print("held", flush=True)
     sys.stdin.read()
@@ -22,7 +22,7 @@ with locked(Path(sys.argv[1])):
 
 
 def hold(root: Path) -> "subprocess.Popen[str]":
-    """Start a process that holds the store until its input ends."""
+    """Start a process that holds the folder until its input ends."""
     command = [sys.executable, "-c", HOLD, str(root)]
     child = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     assert child.stdout is not None
@@ -31,7 +31,7 @@ def hold(root: Path) -> "subprocess.Popen[str]":
 
 
 def test_a_second_process_is_refused_at_once(tmp_path: Path) -> None:
-    """Whoever comes second is told the holder's number and command; when it ends, the store is free."""
+    """Whoever comes second is told the holder's number and command; when it ends, the folder is free."""
     root = tmp_path / "vectors"
     child = hold(root)
     with pytest.raises(EmbedderError, match=rf"vectors: held by process {child.pid} \(-c .*\); wait"), locked(root):
@@ -43,7 +43,7 @@ def test_a_second_process_is_refused_at_once(tmp_path: Path) -> None:
 
 
 def test_a_killed_process_holds_nothing(tmp_path: Path) -> None:
-    """After kill -9 the store is free, whatever the lock file says."""
+    """After kill -9 the folder is free, whatever the lock file says."""
     with hold(tmp_path) as child:
         child.send_signal(signal.SIGKILL)
         child.wait()

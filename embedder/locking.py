@@ -1,4 +1,4 @@
-"""One process at a time works on a store of vectors."""
+"""One process at a time works in a folder: on a store of vectors, on a training run."""
 
 import fcntl
 import os
@@ -13,7 +13,7 @@ from embedder.errors import EmbedderError
 
 @contextmanager
 def locked(root: Path) -> Iterator[None]:
-    """Hold the store `root`; the kernel lets go of it when this process ends, however it ends.
+    """Hold the folder `root`; the kernel lets go of it when this process ends, however it ends.
 
     Raises:
         EmbedderError: another process holds it, or the file system knows no locks.

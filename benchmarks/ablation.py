@@ -1,0 +1,211 @@
+"""Which negatives train better: five arms, several seeds, the same dev queries, paired intervals.
+
+Run where a project is ingested and mined: `python /path/to/benchmarks/ablation.py --out FOLDER`. Trained models lie in
+FOLDER and are not trained again, so it can be killed and run again. Every run is made by the stages themselves; the arm
+`random` alone changes their shards: its negatives are drawn from the whole corpus.
+"""
+
+import os
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import typer
+from ruamel.yaml import YAML
+
+from embedder import layout, schemas
+from embedder.evaluation import suite
+from embedder.evaluation.dev import DevSet, Scores, dev_set
+from embedder.evaluation.models import loaders
+from embedder.evaluation.results import Measured, Row, rows
+from embedder.params.load import Params, load
+from embedder.seeds import rng
+from embedder.texts import passage_text
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+REFERENCE = "bm25 30-100"
+NEGATIVES = 7
+_WINDOW_OFF = {"min_rank": None, "max_rank": None}
+ARMS: dict[str, dict[str, Any]] = {
+    "no hard negatives": {},
+    "random": {},
+    "bm25 1-100": {"min_rank": 1, "max_rank": 100},
+    REFERENCE: {"min_rank": 30, "max_rank": 100},
+    "percentile margin 0.1": {**_WINDOW_OFF, "percentile_margin": 0.1},
+}
+_YAML = YAML()
+
+
+def main(
+    out: Annotated[Path, typer.Option(help="Where models are kept.")],
+    seeds: Annotated[int, typer.Option(help="Runs an arm.")] = 3,
+    steps: Annotated[int, typer.Option(help="Steps a run.")] = 60,
+    batch_size: Annotated[int, typer.Option(help="Rows a batch.")] = 64,
+    threads: Annotated[int, typer.Option(help="Of each run.")] = 1,
+    workers: Annotated[int, typer.Option(help="Runs side by side.")] = 1,
+) -> None:
+    """Train every arm with every seed, then print the table."""
+    root = Path.cwd()
+    recipe = {"steps": steps, "batch_size": batch_size, "warmup_steps": max(1, steps // 10)}
+    folders = {arm: _prepared(root, out / _slug(arm), arm, recipe) for arm in ARMS}
+    runs = [(folders[arm], arm, seed) for seed in range(seeds) for arm in ARMS]
+    with ThreadPoolExecutor(workers) as pool:
+        list(pool.map(lambda run: _train(*run, recipe, threads), runs))
+    _print_table(root, {arm: [folders[arm] / f"seed-{seed}" for seed in range(seeds)] for arm in ARMS})
+
+
+def _slug(arm: str) -> str:
+    return arm.replace(" ", "-").replace(".", "")
+
+
+def _prepared(root: Path, folder: Path, arm: str, recipe: Mapping[str, Any]) -> Path:
+    """Filter, judge and materialize the arm's negatives, unless that is done."""
+    shards = folder / layout.SHARDS
+    if (folder / "done").exists():
+        return folder
+    (folder / layout.DATA).mkdir(parents=True, exist_ok=True)
+    for name in (layout.folder("ingest"), layout.folder("mine"), layout.BASE, layout.LABELS, Path("sources")):
+        if (root / name).exists() and not (folder / name).is_symlink():
+            (folder / name).symlink_to(root / name)
+    _write_params(root, folder, arm, recipe, 17)
+    datasets = list(_YAML.load((root / layout.PARAMS).read_text(encoding="utf-8"))["datasets"])
+    for stage in ("filter", "judge"):
+        for name in datasets:
+            _run(folder, stage, name)
+    _run(folder, "materialize")
+    if arm == "random":
+        for path in sorted(shards.glob("*.parquet")):
+            _randomise(path, folder)
+    (folder / "done").touch()
+    return folder
+
+
+def _write_params(root: Path, folder: Path, arm: str, recipe: Mapping[str, Any], seed: int) -> None:
+    content = _YAML.load((root / layout.PARAMS).read_text(encoding="utf-8"))
+    content["filter"].update(ARMS[arm])
+    negatives = 0 if arm == "no hard negatives" else NEGATIVES
+    content["students"][content["student"]]["recipe"].update({**recipe, "num_negatives": negatives, "seed": seed})
+    content["runtime"]["device"] = "cpu"
+    with (folder / layout.PARAMS).open("w", encoding="utf-8") as file:
+        _YAML.dump(content, file)
+
+
+def _randomise(path: Path, folder: Path) -> None:
+    """Put random passages in the place of a shard's negatives; labels stay, they are all there are."""
+    table = schemas.read(path, schemas.SHARD)
+    said = schemas.metadata(table)
+    if said["task"] in {"classification", "clustering"}:
+        return
+    corpus = schemas.read(folder / layout.table("ingest", said["dataset"], "corpus"), schemas.CORPUS).to_pydict()
+    texts = list(map(passage_text, corpus["title"], corpus["text"]))
+    found = table.to_pydict()
+    for place, query_id in enumerate(found["query_id"]):
+        refused = {*found["positive_ids"][place], *found["masked_ids"][place]}
+        wanted = len(found["negative_ids"][place])
+        drawn = rng(17, said["dataset"], query_id).permutation(len(texts))[: wanted + len(refused)]
+        kept = [one for one in drawn.tolist() if corpus["passage_id"][one] not in refused][:wanted]
+        found["negative_ids"][place] = [corpus["passage_id"][one] for one in kept]
+        found["negatives"][place] = [texts[one] for one in kept]
+    schemas.write(path, schemas.SHARD, schemas.build(schemas.SHARD, found, said))
+
+
+def _train(folder: Path, arm: str, seed: int, recipe: Mapping[str, Any], threads: int) -> None:
+    """Run the stage finetune in a folder of its own, unless the model is there."""
+    own = folder / f"seed-{seed}"
+    if (own / layout.MODEL / "modules.json").exists():
+        return
+    (own / layout.DATA / "materialize").mkdir(parents=True, exist_ok=True)
+    for name in (layout.SHARDS, layout.BASE, layout.folder("ingest")):
+        if not (own / name).is_symlink():
+            (own / name).symlink_to((folder / name).resolve())
+    _write_params(folder, own, arm, recipe, 17 + 100 * seed)
+    _run(own, "finetune", threads=threads)
+
+
+def _run(folder: Path, stage: str, *arguments: str, threads: int = 1) -> None:
+    environment = {**os.environ, "PYTHONPATH": str(REPOSITORY), "OMP_NUM_THREADS": str(threads)}
+    print(f"{folder.name}: {stage} {' '.join(arguments)}", file=sys.stderr, flush=True)
+    command = [sys.executable, "-m", f"stages.{stage}", *arguments]
+    done = subprocess.run(command, cwd=folder, env=environment, check=False, capture_output=True, text=True)  # noqa: S603
+    if done.returncode:
+        raise SystemExit(f"{folder}: {stage} failed\n{done.stderr[-2000:]}")
+
+
+def _print_table(root: Path, models: Mapping[str, Sequence[Path]]) -> None:
+    params = load()
+    sets = {name: dev_set(name, entry, *schemas.read_ingested(name)) for name, entry in params.datasets.items()}
+    sets = {name: one for name, one in sets.items() if suite.unmeasurable(one) is None}
+    scores = {arm: [_measured(params, sets, folder, root) for folder in folders] for arm, folders in models.items()}
+    base = _of_model(params, sets, "base")
+    print("| row | metric | n | base | arm | mean of seeds | lowest, highest | less bm25 30-100 (95 %) | outcome |")
+    print("|---|---|---|---|---|---|---|---|---|")
+    for arm, runs in scores.items():
+        compared = _rows(params, sets, scores[REFERENCE], runs)
+        each = [_rows(params, sets, [base], [run]) for run in runs]
+        for number, row in enumerate(compared):
+            print(_line(row, arm, [one[number] for one in each]), flush=True)
+
+
+def _rows(
+    params: Params,
+    sets: Mapping[str, DevSet],
+    left: Sequence[Mapping[str, Scores]],
+    right: Sequence[Mapping[str, Scores]],
+) -> list[Row]:
+    measured = [
+        Measured(
+            name,
+            one.task,
+            {"base": _averaged([run[name] for run in left]), "tuned": _averaged([run[name] for run in right])},
+            "",
+            proxy=False,
+        )
+        for name, one in sets.items()
+    ]
+    return rows(measured, params.evaluate)
+
+
+def _line(row: Row, arm: str, runs: Sequence[Row]) -> str:
+    values = [run.tuned for run in runs]
+    cells = [row.name, row.metric, str(row.queries), f"{runs[0].base:.4f}", arm, f"{np.mean(values):.4f}"]
+    cells.append(f"{min(values):.4f}, {max(values):.4f}")
+    if arm == REFERENCE:
+        cells += ["", "the reference"]
+    else:
+        needed = f" (it would take n = {row.needed:,})" if row.needed else ""
+        cells += [f"{row.difference:+.4f} ({row.low:+.4f} to {row.high:+.4f})", row.outcome + needed]
+    return f"| {' | '.join(cells)} |"
+
+
+def _averaged(runs: Sequence[Scores]) -> Scores:
+    """One set of scores whose figures are the mean over runs of the same queries."""
+    first = runs[0]
+    statistics = [run.statistic for run in runs]
+
+    def mean(draws: Any, generator: Any) -> Any:  # noqa: ANN401 - as bootstrap.Statistic
+        return np.mean([one(draws, generator) for one in statistics], axis=0)
+
+    return replace(first, values=np.mean([run.values for run in runs], axis=0), statistic=mean)
+
+
+def _measured(params: Params, sets: Mapping[str, DevSet], folder: Path, root: Path) -> dict[str, Scores]:
+    os.chdir(folder)
+    print(f"evaluate {folder}", file=sys.stderr, flush=True)
+    try:
+        return _of_model(params, sets, "tuned")
+    finally:
+        os.chdir(root)
+
+
+def _of_model(params: Params, sets: Mapping[str, DevSet], model: str) -> dict[str, Scores]:
+    read = loaders(params)[model]()
+    return {name: suite.measure(one, read(params.datasets[name]), params.evaluate.seed) for name, one in sets.items()}
+
+
+if __name__ == "__main__":
+    typer.run(main)
