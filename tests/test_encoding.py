@@ -38,13 +38,13 @@ def test_equal_texts_are_encoded_once(
 ) -> None:
     """A text given thrice passes the model once and has one vector."""
     seen: list[int] = []
-    forward = encoding._forward
+    forward = encoding.forward
 
     def counted(model: "SentenceTransformer", features: dict[str, torch.Tensor], **how: bool) -> torch.Tensor:
         seen.append(len(features["input_ids"]))
         return forward(model, features, **how)
 
-    monkeypatch.setattr(encoding, "_forward", counted)
+    monkeypatch.setattr(encoding, "forward", counted)
     vectors = encoding.encode(fresh(), ["red door", "blue boat", "red door", "red door"])
     assert sum(seen) == 2
     assert (vectors[[2, 3]] == vectors[0]).all()
@@ -67,23 +67,6 @@ def test_no_texts_are_no_vectors(fresh: "Callable[[], SentenceTransformer]") -> 
 def test_a_text_without_words_has_a_direction(fresh: "Callable[[], SentenceTransformer]") -> None:
     """An empty text has a finite vector of length 1."""
     assert np.linalg.norm(encoding.encode(fresh(), [""])) == pytest.approx(1)
-
-
-def test_embed_has_gradients_and_the_same_vectors(fresh: "Callable[[], SentenceTransformer]") -> None:
-    """Vectors with gradients equal those without, whatever the batches."""
-    model, some = fresh(), texts()[:9]
-    vectors = encoding.embed(model, encoding.tokenize(model, some), batch_tokens=32)
-    assert vectors.requires_grad
-    np.testing.assert_allclose(vectors.detach().numpy(), encoding.encode(model, some), atol=1e-6)
-
-
-@given(st.lists(st.integers(1, 50), min_size=1, max_size=30), st.integers(1, 120))
-def test_batches_cover_all_texts_within_the_budget(lengths: list[int], budget: int) -> None:
-    """Every text is in one batch, and a batch of several stays within the budget when padded."""
-    batches = list(encoding._batches([[0] * length for length in lengths], budget))
-    assert sorted(np.concatenate(batches).tolist()) == list(range(len(lengths)))
-    for batch in batches:
-        assert len(batch) == 1 or max(lengths[i] for i in batch) * len(batch) <= budget
 
 
 def test_a_dropped_end_token_is_found(tmp_path: Path) -> None:

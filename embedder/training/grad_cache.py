@@ -76,7 +76,7 @@ def backward(
     with _summed(model, together), torch.random.fork_rng(cuda):
         cached = encoder.cached(own[: len(own) - len(kept)])
         with_graph = {piece: encoder(piece, graph=True) for piece in kept}
-        found = torch.cat([cached, *(vectors.detach() for vectors in with_graph.values())])
+        found = _stacked(model, [*cached, *(vectors.detach() for vectors in with_graph.values())])
         leaf = _in_order(together.gather(found, [sum(map(len, share)) for share in shares]), shares).requires_grad_()
         loss = loss_of(leaf)
         (gradients,) = torch.autograd.grad(loss, leaf)
@@ -108,19 +108,16 @@ class _Encoder:
         tokens = accumulate(len(piece) * len(self._ids[piece[-1]]) for piece in reversed(own))
         return own[len(own) - sum(one <= self._budget.kept_tokens for one in tokens) :]
 
-    def cached(self, own: Sequence[range]) -> "Tensor":
-        """Encode pieces without a graph: [texts, dimensions]; larger ones, where nothing is random."""
-        import torch
-
+    def cached(self, own: Sequence[range]) -> "list[Tensor]":
+        """Encode pieces without a graph, larger ones where nothing is random: vectors in the order of the texts."""
         if not own:
-            return torch.empty(0, self._model.get_embedding_dimension() or 0, device=self._model.device)
+            return []
         first = self(own[0], graph=False)
         if self._is_random(own[0]) or self._budget.cached_tokens <= self._budget.tokens:
-            return torch.cat([first, *(self(piece, graph=False) for piece in own[1:])])
+            return [first, *(self(piece, graph=False) for piece in own[1:])]
         rest = [place for piece in own[1:] for place in piece]
         larger = cut([len(self._ids[place]) for place in rest], self._budget.cached_tokens)
-        parts = ([rest[one] for one in part] for part in larger)
-        return torch.cat([first, *(self._encode(part, graph=False) for part in parts)])
+        return [first, *(self._encode([rest[one] for one in part], graph=False) for part in larger)]
 
     def _is_random(self, piece: range) -> bool:
         """Whether encoding that piece, which has just been done, drew random numbers: dropout of whatever kind."""
@@ -180,6 +177,13 @@ def _generator(device: "torch.device") -> "Tensor":
 
 def _seed(seed: int, piece: int) -> int:
     return int(rng(seed, "piece", str(piece)).integers(2**63))
+
+
+def _stacked(model: "SentenceTransformer", parts: "list[Tensor]") -> "Tensor":
+    """[texts, dimensions] of all parts; none where a process has no text."""
+    import torch
+
+    return torch.cat(parts) if parts else torch.empty(0, model.get_embedding_dimension() or 0, device=model.device)
 
 
 def _in_order(gathered: "Tensor", shares: Sequence[Sequence[range]]) -> "Tensor":

@@ -44,7 +44,12 @@ def test_the_verdict_stands_below_the_table(tmp_path: Path) -> None:
     """The line of report.json beside the table is printed last; without one nothing is."""
     write_rows(tmp_path / "results.csv", [ROW])
     said = []
-    for content in (None, {"datasets": {}}, {"verdict": {"line": "better: AVG +0.0200 [b]"}}):
+    contents: list[dict[str, object] | None] = [
+        None,
+        {"datasets": {}},
+        {"verdict": {"line": "better: AVG +0.0200 [b]"}},
+    ]
+    for content in contents:
         if content is not None:
             (tmp_path / "report.json").write_text(json.dumps(content))
         console = Console(width=200, record=True, file=(tmp_path / "out").open("w"))

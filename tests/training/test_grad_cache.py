@@ -32,7 +32,7 @@ Gradients = dict[str, torch.Tensor]
 Case = tuple["SentenceTransformer", list[Ids], Callable[["Tensor"], "Tensor"]]
 
 SMALL = Pieces(tokens=64, cached_tokens=64, kept_tokens=0)
-LENGTHS = {"query_length": 48, "passage_length": 60, "batch_size": 12}
+LENGTHS: dict[str, Any] = {"query_length": 48, "passage_length": 60, "batch_size": 12}
 ALL = 10**9
 
 
@@ -62,7 +62,8 @@ def direct(case: Case) -> Gradients:
     """Return the gradients of one graph over all texts, padded to the longest."""
     model, ids, loss_of = case
     model.zero_grad()
-    loss_of(forward(model, padded(ids, len(ids[-1]), model.tokenizer.pad_token_id or 0))).backward()
+    loss = loss_of(forward(model, padded(ids, len(ids[-1]), model.tokenizer.pad_token_id or 0)))
+    loss.backward()  # type: ignore[no-untyped-call]
     return shapes.gradients(model)
 
 

@@ -2,6 +2,7 @@
 
 import sys
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -22,7 +23,13 @@ State = dict[str, torch.Tensor]
 
 PIECES = Pieces(tokens=64, cached_tokens=64, kept_tokens=100)
 STEPS = 20
-RECIPE = {"query_length": 48, "passage_length": 60, "batch_size": 12, "steps": STEPS, "learning_rate": 0.001}
+RECIPE: dict[str, Any] = {
+    "query_length": 48,
+    "passage_length": 60,
+    "batch_size": 12,
+    "steps": STEPS,
+    "learning_rate": 0.001,
+}
 
 
 def prepare(folder: Path) -> None:
