@@ -25,13 +25,13 @@ if TYPE_CHECKING:
 
 _CLOSE = 1e-4
 _DEFAULT_SIZE = 32
-# Of a batch: what is tuned on, and what has room for all of its graphs.
-_PART = 8
-_BUDGETS = {"cpu": (1_024, 2_048, 4_096, 8_192), "cuda": (8_192, 16_384, 32_768)}
+# Shares of a batch: what the peer is tuned on, and what has room for all of its graphs.
+_TRIED, _ROOM = 4, 8
+_BUDGETS = {"cpu": (1_024, 2_048, 4_096), "cuda": (8_192, 16_384, 32_768)}
 _PRODUCTS = 5
 _OURS, _LEAN, _DEFAULT, _TUNED = "ours", "ours, no graphs kept", "ST, default", "ST, tuned"
 _RIGHT, _KEPT, _STOCK = "ST, default, padded right", "all graphs kept, an eighth of the rows", "ST, its own loss"
-_COMPARED, _ONCE = (_OURS, _LEAN, _DEFAULT, _TUNED), (_RIGHT, _KEPT)
+_COMPARED, _ONCE = (_OURS, _DEFAULT, _TUNED), (_LEAN, _RIGHT, _KEPT)
 _COLUMNS = {"sequences_s": "sequences/s", "tokens_s": "useful tokens/s", "forward": "tokens forward / useful"}
 _GPU = {"device": "cuda", "shape": "7b", "dtype": "bfloat16", "rows": 2_048, "warm_rows": 2_048, "warm": 2, "steps": 3}
 _GPU |= {"rounds": 1, "longest": 256, "passages": 200_000, "square": 8_192}
@@ -54,22 +54,22 @@ def lean(asked: Namespace) -> arms.Result:
 
 def default(asked: Namespace) -> arms.Result:
     """Use the cached loss with its defaults, padded left as the tokenizers of Mistral's embedding models say."""
-    return _peer(asked, _DEFAULT, "left", mini_batch_size=_DEFAULT_SIZE)
+    return _peer(asked, _DEFAULT, "left")
 
 
 def right(asked: Namespace) -> arms.Result:
     """Use it with its defaults and a tokenizer that pads right, whose columns the library trims."""
-    return _peer(asked, _RIGHT, "right", mini_batch_size=_DEFAULT_SIZE)
+    return _peer(asked, _RIGHT, "right")
 
 
 def stock(asked: Namespace) -> arms.Result:
     """Use the library's loss as it is, which is the same where nothing repeats."""
-    return _peer(asked, _STOCK, "right", stock=True, mini_batch_size=_DEFAULT_SIZE)
+    return _peer(asked, _STOCK, "right", stock=True)
 
 
 def tuned(asked: Namespace) -> arms.Result:
     """Cut mini-batches of the best number of tokens from columns sorted by length; with flash-attn nothing is padded."""
-    return _peer(asked, _TUNED, "right", ordered=True, mini_batch_num_tokens=asked.budget)
+    return _peer(asked, _TUNED, "right", ordered=True, budget=asked.budget)
 
 
 def kept(asked: Namespace) -> arms.Result:
@@ -77,7 +77,7 @@ def kept(asked: Namespace) -> arms.Result:
     import train_peers
     import train_steps
 
-    count = max(2, asked.rows // _PART)
+    count = max(2, asked.rows // _ROOM)
     few = Namespace(**(vars(asked) | {"rows": count, "warm_rows": min(asked.warm_rows, count)}))
 
     def make(share: float) -> "Steps":
@@ -89,8 +89,8 @@ def kept(asked: Namespace) -> arms.Result:
 
 
 def tune(asked: Namespace) -> arms.Result:
-    """Find the cached loss's best number of tokens of a mini-batch here, on an eighth of the rows."""
-    few = {"rows": max(2, asked.rows // _PART), "warm_rows": 2, "warm": 1, "steps": 1}
+    """Find the cached loss's best number of tokens of a mini-batch here, on a quarter of the rows."""
+    few = {"rows": max(2, asked.rows // _TRIED), "warm_rows": 2, "warm": 1, "steps": 1}
     took = {
         budget: tuned(Namespace(**(vars(asked) | few | {"budget": budget})))["seconds"]
         for budget in _BUDGETS[asked.device.partition(":")[0]]
@@ -118,7 +118,7 @@ def compare(asked: Namespace) -> None:
         here = Namespace(**(vars(asked) | {"workload": workload}))
         here.budget = asked.budget or arms.once(ARMS, "tune", here)["budget"]
         first = arms.in_turn(ARMS, [*_COMPARED, *_ONCE], 1, here)
-        apart = _apart(here, [*_COMPARED, _RIGHT])
+        apart = _apart(here, [*_COMPARED, _LEAN, _RIGHT])
         again = arms.in_turn(ARMS, _COMPARED, here.rounds - 1, here)
         found = {name: [*first[name], *again[name]] for name in _COMPARED}
         _say_work(here, apart)
@@ -181,7 +181,7 @@ def _say_least(asked: Namespace, ran: Sequence[arms.Result]) -> None:
 
 
 def _peer(
-    asked: Namespace, name: str, side: str, *, ordered: bool = False, stock: bool = False, **sizes: int
+    asked: Namespace, name: str, side: str, *, budget: int | None = None, ordered: bool = False, stock: bool = False
 ) -> arms.Result:
     import train_peers
     import train_steps
@@ -190,9 +190,11 @@ def _peer(
 
     def make(share: float) -> "Steps":
         model = train_peers.adapted(asked, asked.folder / "peer", side, "flash_attention_2" if flash else "sdpa")
-        scaled = {key: max(1, int(value * share)) for key, value in sizes.items()}
+        size, tokens = max(1, int(_DEFAULT_SIZE * share)), budget and max(1, int(budget * share))
         return train_peers.steps(
-            asked, model, lambda found: train_peers.cached(model, found, ordered=ordered, stock=stock, **scaled)
+            asked,
+            model,
+            lambda found: train_peers.cached(model, found, size, tokens, ordered=ordered, stock=stock),
         )
 
     return train_steps.measured(asked, name, make)

@@ -32,13 +32,20 @@ class MaskedLoss(CachedMultipleNegativesRankingLoss):
         model: with adapters.
         allowed: see `train_work.Columns`.
         orders: of each column, which row's text stands where; None where all stand in the order of rows.
-        named: the library's own options.
+        size: texts of a mini-batch.
+        budget: its tokens, in place of `size`.
     """
 
     def __init__(
-        self, model: SentenceTransformer, allowed: Tensor, orders: Sequence[Tensor] | None = None, **named: int
+        self,
+        model: SentenceTransformer,
+        allowed: Tensor,
+        orders: Sequence[Tensor] | None,
+        size: int,
+        budget: int | None,
     ) -> None:
-        super().__init__(model, scale=1 / train_work.TEMPERATURE, **named)
+        scale = 1 / train_work.TEMPERATURE
+        super().__init__(model, scale, mini_batch_size=size, mini_batch_num_tokens=budget)
         self._allowed = allowed
         self._places = [order.argsort() for order in orders] if orders else None
 
@@ -52,7 +59,7 @@ class MaskedLoss(CachedMultipleNegativesRankingLoss):
             columns = [one[places] for one, places in zip(columns, self._places, strict=True)]
         loss = masked(columns, self._allowed)
         if with_backward:
-            loss.backward()
+            loss.backward()  # type: ignore[no-untyped-call]
         return loss.detach()
 
 
@@ -73,7 +80,8 @@ def adapted(asked: Namespace, folder: Path, side: str, attention: str = "sdpa") 
         target_modules=train_work.LORA["targets"],
         task_type="FEATURE_EXTRACTION",
     )
-    get_peft_model(made[0].model, config)
+    transformer: Any = made[0].model
+    get_peft_model(transformer, config)
     train_work.move_adapters(made)
     made.tokenizer.padding_side = side
     return made.train()
@@ -95,7 +103,7 @@ def steps(
     def step(loss: Callable[[], Tensor]) -> None:
         optimizer.zero_grad(set_to_none=True)
         with nullcontext() if asked.dtype == "float32" else torch.autocast(model.device.type, dtype=torch.bfloat16):
-            loss().backward()
+            loss().backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(trained, 1e9)
         optimizer.step()
 
@@ -104,26 +112,26 @@ def steps(
 
 
 def cached(
-    model: SentenceTransformer, found: train_work.Columns, *, ordered: bool, stock: bool = False, **named: int
+    model: SentenceTransformer, found: train_work.Columns, size: int, budget: int | None, *, ordered: bool, stock: bool
 ) -> Callable[[], Tensor]:
     """Return what takes the loss of a batch as the library does, its texts tokenized column by column.
 
     Args:
         model: with adapters.
         found: the batch.
+        size: texts of a mini-batch.
+        budget: its tokens, in place of `size`; None for none.
         ordered: whether each column is sorted by length.
         stock: whether the loss is the library's as it is, which fits where nothing is masked.
-        named: its options.
     """
-    orders = [np.argsort([len(text) for text in column], kind="stable") for column in found.texts]
-    if stock:
-        loss: Any = CachedMultipleNegativesRankingLoss(model, scale=1 / train_work.TEMPERATURE, **named)
-    else:
-        places = [torch.as_tensor(order, device=model.device) for order in orders] if ordered else None
-        loss = MaskedLoss(model, torch.as_tensor(found.allowed, device=model.device), places, **named)
-    texts = found.texts
+    texts, places = found.texts, None
     if ordered:
+        orders = [np.argsort([len(text) for text in column], kind="stable") for column in texts]
         texts = [[column[one] for one in order] for column, order in zip(texts, orders, strict=True)]
+        places = [torch.as_tensor(order, device=model.device) for order in orders]
+    loss: Any = MaskedLoss(model, torch.as_tensor(found.allowed, device=model.device), places, size, budget)
+    if stock:
+        loss = CachedMultipleNegativesRankingLoss(model, 1 / train_work.TEMPERATURE, mini_batch_size=size)
     return lambda: loss([_features(model, column) for column in texts], None)
 
 

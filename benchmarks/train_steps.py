@@ -60,8 +60,12 @@ def ours(asked: Namespace, graphs: float | None, share: float) -> Steps:
     entry, rows = train_work.student(asked, len(counts)), train_work.rows(asked)
     settings = Finetune(backend="own", mini_batch_tokens=None, cached_tokens=None, merged=False, selection=None)
     pieces = pieces_of(model, entry, settings, Runtime(device=asked.device, graphs=graphs))
-    scaled = {one: int(getattr(pieces, one) * share) for one in ("tokens", "cached_tokens", "kept_tokens")}
-    pieces = replace(pieces, **scaled)
+    pieces = replace(
+        pieces,
+        tokens=int(pieces.tokens * share),
+        cached_tokens=int(pieces.cached_tokens * share),
+        kept_tokens=int(pieces.kept_tokens * share),
+    )
     batches = [train_work.batch(asked, step, count) for step, count in enumerate(counts)]
     work = Work(batches, {rows.name: rows}, {rows.name: train_work.NO_PROMPTS}, entry.recipe, pieces)
     steps = train(model, optimizer_of(model, entry.recipe), work, seed=1)
@@ -89,12 +93,16 @@ def measured(asked: Namespace, name: str, make: Callable[[float], Steps]) -> arm
 
 def seconds(asked: Namespace, run: Callable[[], object]) -> float:
     """Return how long it takes until the device is done with it."""
-    wait = torch.cuda.synchronize if asked.device.startswith("cuda") else lambda: None
-    wait()
+    _wait(asked)
     start = time.perf_counter()
     run()
-    wait()
+    _wait(asked)
     return time.perf_counter() - start
+
+
+def _wait(asked: Namespace) -> None:
+    if asked.device.startswith("cuda"):
+        torch.cuda.synchronize()
 
 
 def _measured(asked: Namespace, name: str, made: Steps) -> arms.Result:

@@ -13,6 +13,7 @@ SMALL = {
     "encode": "--trial --texts=12 --layers=1 --rounds=1 --batch=8 --square=256",
     "mining": "--trial --passages=400 --queries=40 --layers=1 --hidden=64",
     "gpu": "--tiny --device=cpu --rounds=1",
+    "train": "--tiny --trial --rounds=1 --budget=512 --square=256",
 }
 
 
@@ -57,6 +58,7 @@ def test_every_arm_has_a_process_of_its_own_and_is_compared_with_ours() -> None:
         ("encode", [4], "Cosine of default to ours in float32: mean 1.000000"),
         ("mining", [5], "100.00% at 1 to 100"),
         ("gpu", [3, 3, 2], "Both give the same places and bits of scores."),
+        ("train", [3, 4, 3, 4], "useful ones. Gradients differ by at most"),
     ],
 )
 def test_a_script_prints_its_tables(script: str, rows: list[int], said: str) -> None:
@@ -66,6 +68,30 @@ def test_a_script_prints_its_tables(script: str, rows: list[int], said: str) -> 
     if script == "encode" and "in bfloat16" not in printed:
         rows = [3]
     assert [len(table) - 1 for table in _tables(printed)] == rows
+
+
+def test_a_gpus_sizes_are_tried_on_a_cpu() -> None:
+    """What is written wins over what --gpu and --tiny stand for, and bfloat16 steps of 7B's settings run through."""
+    printed = _printed("train", "--gpu --device=cpu --trial --budget=512 --square=256 --steps=1 --warm=1 --tiny")
+    assert "--steps 1" in printed
+    assert "--dtype bfloat16" in printed
+    assert "which is bfloat16's rounding" in printed
+    assert [len(table) - 1 for table in _tables(printed)] == [3, 4, 3, 4]
+
+
+def test_other_gradients_end_a_comparison_of_steps(tmp_path: Path) -> None:
+    """Where a peer trains something else nothing is printed, and its name is said."""
+    wrong = "import train_peers; real = train_peers.masked; train_peers.masked = lambda c, a: 1.001 * real(c, a)"
+    script = f"""
+import sys; sys.path.insert(0, {str(BENCHMARKS)!r})
+{wrong}
+import runpy; runpy.run_path({str(BENCHMARKS / "train.py")!r}, run_name="__main__")
+"""
+    command = [sys.executable, "-c", script, *SMALL["train"].split()]
+    ran = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path)
+    assert ran.returncode == 1
+    assert "its gradients are 1.0e-03 of their length from ours" in ran.stderr
+    assert "###" not in ran.stdout
 
 
 def test_the_filter_is_measured_at_two_sizes() -> None:

@@ -17,7 +17,11 @@ SELECTION = {"share": 0.4, "every": 2, "patience": None, "scales": [1.0, 0.5], "
 def build(folder: Path, hash_seed: str, ingested: Path | None = None, selection: dict[str, Any] | None = None) -> Path:
     """Run base and finetune in a made-up project and return its data folder."""
     params = project.tiny_params()
-    root = project.make_project(folder, params | {"finetune": params["finetune"] | {"selection": selection}})
+    chooses = {
+        "finetune": params["finetune"] | {"selection": selection},
+        "runtime": params["runtime"] | {"processes": 2},
+    }
+    root = project.make_project(folder, params | (chooses if selection else {}))
     if ingested:
         shutil.copytree(ingested, root / "data" / "ingest")
     else:
@@ -41,7 +45,7 @@ def test_two_runs_write_equal_bytes(tmp_path: Path) -> None:
 
 
 def test_what_chooses_is_left_out_of_the_results(tmp_path: Path) -> None:
-    """With a selection finetune reports every score, and evaluate measures the other dev queries alone and says so."""
+    """With a selection two processes choose and report every score, and evaluate measures the other dev queries alone."""
     data = build(tmp_path / "chosen", "1", selection=SELECTION)
     chosen = json.loads((data / "finetune" / "report.json").read_text())["selection"]
     assert len(chosen["candidates"]) == 6

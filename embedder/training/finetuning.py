@@ -111,14 +111,14 @@ def tune(
     tunable = Tunable(model, student, keeps=selection is not None)
     pieces = pieces_of(model, student, settings, runtime, processes.count)
     fixed = identity(inputs or {}, student, settings, str(model.device))
-    score = _agreed(model, scorer, processes)
+    score = _scoring(model, scorer)
     trained = {}
     for seed in _seeds(recipe, selection):
         batches = planned(sets, _of_seed(recipe, seed))
         work = Work(batches, {one.name: one for one in sets}, filled, recipe, pieces, processes)
         trained[seed] = _train(tunable, work, runtime, fixed, seed, settings, score)
     report = _parameters(model)
-    choice = _choose(tunable, trained, selection, score) if selection else None
+    choice = _choose(tunable, trained, selection, score, processes) if selection else None
     seed = choice.candidate.seeds[0] if choice else recipe.seed
     shown = trained[seed]
     longest = max(recipe.query_length, recipe.passage_length)
@@ -181,8 +181,10 @@ def _backend(settings: Finetune) -> Callable[..., Run]:
     return runs.run
 
 
-def _choose(tunable: Tunable, trained: Mapping[int, _Trained], selection: Selection, score: Score) -> Choice:
-    """Score every run and their average at every scale; the model holds the best."""
+def _choose(
+    tunable: Tunable, trained: Mapping[int, _Trained], selection: Selection, score: Score, processes: Processes
+) -> Choice:
+    """Score every run and their average at every scale in the first process; the model holds the best in all."""
 
     def put(one: Candidate) -> None:
         states = [trained[seed].state for seed in one.seeds]
@@ -191,16 +193,15 @@ def _choose(tunable: Tunable, trained: Mapping[int, _Trained], selection: Select
     # As trained, a run was scored in training.
     found = {seed: best(one.run.scores) for seed, one in trained.items()}
     known = {Candidate((seed,), 1.0): one.value for seed, one in found.items() if one}
-    return choose(candidates(list(trained), selection.scales), put, score, known)
+    among = candidates(list(trained), selection.scales)
+    return choose(among, put, lambda: processes.agree(score() if processes.index == 0 else 0.0), known)
 
 
-def _agreed(model: "SentenceTransformer", scorer: "Scorer | None", processes: Processes) -> Score:
-    """The first process scores the model, and all go by that: sums differ in their last bits."""
-
+def _scoring(model: "SentenceTransformer", scorer: "Scorer | None") -> Score:
     def score() -> float:
         if scorer is None:
             raise ValueError("a selection needs a scorer")
-        return processes.agree(scorer(model) if processes.index == 0 else 0.0)
+        return scorer(model)
 
     return score
 

@@ -218,3 +218,15 @@ def test_the_page_of_a_stage_is_one_file(workspace: Path) -> None:
     write_dataset()
     path = made_up.write_page(workspace / "index.html", [read_section()])
     assert path.read_bytes().startswith(b"<!doctype html>")
+
+
+@pytest.mark.usefixtures("workspace")
+def test_the_verdict_leads_the_page() -> None:
+    """The line on the run as a whole stands above all figures, its outcome in its colour; without one there is none."""
+    write_dataset()
+    write_reports()
+    page = render(LINES, [read_section()], "bm25", "offline", "not better: all sts <b> got worse")
+    lead = '<p class="lead"><strong class="outcome not-better">not better</strong>: all sts &lt;b&gt; got worse</p>'
+    assert lead in page
+    assert page.index(lead) == page.index('<p class="lead">')
+    assert "got worse" not in render(LINES, [read_section()], "bm25", "offline")

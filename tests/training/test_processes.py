@@ -2,13 +2,14 @@
 
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 import torch
 
 from embedder.training import processes
-from embedder.training.launching import run
+from embedder.training.launching import STARTED, run
 from embedder.training.processes import Alone, joined
 from tests.project import make_project, tiny_params
 from tests.training import shapes
@@ -74,6 +75,19 @@ def test_sums_are_sent_in_buckets(monkeypatch: pytest.MonkeyPatch) -> None:
     sizes = [4, 6, 1, 30, 2, 9]
     cut = [[len(one) for one in bucket] for bucket in processes._buckets([torch.zeros(size) for size in sizes])]
     assert cut == [[4, 6], [1], [30], [2], [9]]
+
+
+@pytest.mark.parametrize(("started", "waits"), [(True, [60.0]), (False, [])])
+def test_who_lost_another_lets_it_speak(monkeypatch: pytest.MonkeyPatch, waits: list[float], *, started: bool) -> None:
+    """Where an exchange fails, a process that has a starter waits to be ended by it before it says anything."""
+    waited: list[float] = []
+    monkeypatch.setattr(time, "sleep", waited.append)
+    monkeypatch.delenv(STARTED, raising=False)
+    if started:
+        monkeypatch.setenv(STARTED, "1")
+    with pytest.raises(RuntimeError, match="closed"), processes._others():
+        raise RuntimeError("connection closed")
+    assert waited == waits
 
 
 def test_one_process_is_alone(monkeypatch: pytest.MonkeyPatch) -> None:
