@@ -19,7 +19,7 @@ import typer
 from ruamel.yaml import YAML
 
 from embedder import layout, schemas
-from embedder.evaluation import suite
+from embedder.evaluation import measuring
 from embedder.evaluation.dev import DevSet, Scores, dev_set
 from embedder.evaluation.models import loaders
 from embedder.evaluation.results import Measured, Row, rows
@@ -139,7 +139,7 @@ def _run(folder: Path, stage: str, *arguments: str, threads: int = 1) -> None:
 def _print_table(root: Path, models: Mapping[str, Sequence[Path]]) -> None:
     params = load()
     sets = {name: dev_set(name, entry, *schemas.read_ingested(name)) for name, entry in params.datasets.items()}
-    sets = {name: one for name, one in sets.items() if suite.unmeasurable(one) is None}
+    sets = {name: one for name, one in sets.items() if measuring.unmeasurable(one) is None}
     scores = {arm: [_measured(params, sets, folder, root) for folder in folders] for arm, folders in models.items()}
     base = _of_model(params, sets, "base")
     print("| row | metric | n | base | arm | mean of seeds | lowest, highest | less bm25 30-100 (95 %) | outcome |")
@@ -204,7 +204,7 @@ def _measured(params: Params, sets: Mapping[str, DevSet], folder: Path, root: Pa
 
 def _of_model(params: Params, sets: Mapping[str, DevSet], model: str) -> dict[str, Scores]:
     read = loaders(params)[model]()
-    return {name: suite.measure(one, read(params.datasets[name]), params.evaluate.seed) for name, one in sets.items()}
+    return {name: measuring.measure(one, read(params.datasets[name]), params.evaluate.seed) for name, one in sets.items()}
 
 
 if __name__ == "__main__":

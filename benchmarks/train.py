@@ -156,12 +156,10 @@ def _say_work(asked: Namespace, apart: float) -> None:
     found, total = train_work.columns(asked, asked.rows), TEXTS * asked.rows
     every, useful = train_work.tokens(found)
     distinct = len({text for column in found.texts for text in column})
-    print(
-        f"### {asked.workload}\n\n{total:,} sequences of {every / total:.0f} tokens on average; {distinct:,} ", end=""
-    )
-    print(
-        f"distinct ones with {useful:,} tokens, which are the useful ones. Gradients agree within {apart:.1e}. ", end=""
-    )
+    rounding = "" if asked.dtype == "float32" else f", which is {asked.dtype}'s rounding"
+    print(f"### {asked.workload}\n\n{total:,} sequences of {every / total:.0f} tokens on average. ", end="")
+    print(f"{distinct:,} of them are distinct, with {useful:,} tokens, the useful ones. ", end="")
+    print(f"Gradients differ by at most {apart:.1e} of their length{rounding}. ", end="")
     print(f"Tuned: mini-batches of {asked.budget:,} tokens, the best here.\n")
 
 
