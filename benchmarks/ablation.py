@@ -2,19 +2,22 @@
 
 Run where a project is ingested and mined: `python /path/to/benchmarks/ablation.py --out FOLDER`. Trained models lie in
 FOLDER and are not trained again, so it can be killed and run again. Every run is made by the stages themselves; the arm
-`random` alone changes their shards: its negatives are drawn from the whole corpus.
+`random` alone changes their shards: its negatives are drawn from what of the corpus training may see. Label tasks are not trained.
 """
 
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
+import pyarrow.compute as pc
 import typer
 from ruamel.yaml import YAML
 
@@ -24,6 +27,7 @@ from embedder.evaluation.dev import DevSet, Scores, dev_set
 from embedder.evaluation.models import loaders
 from embedder.evaluation.results import Measured, Row, rows
 from embedder.params.load import Params, load
+from embedder.params.models import LABEL_TASKS
 from embedder.seeds import rng
 from embedder.texts import passage_text
 
@@ -46,13 +50,15 @@ def main(
     seeds: Annotated[int, typer.Option(help="Runs an arm.")] = 3,
     steps: Annotated[int, typer.Option(help="Steps a run.")] = 60,
     batch_size: Annotated[int, typer.Option(help="Rows a batch.")] = 64,
+    lengths: Annotated[tuple[int, int], typer.Option(help="Tokens of queries and of passages.")] = (48, 96),
     threads: Annotated[int, typer.Option(help="Of each run.")] = 1,
     workers: Annotated[int, typer.Option(help="Runs side by side.")] = 1,
 ) -> None:
     """Train every arm with every seed, then print the table."""
     root = Path.cwd()
-    recipe = {"steps": steps, "batch_size": batch_size, "warmup_steps": max(1, steps // 10)}
-    folders = {arm: _prepared(root, out / _slug(arm), arm, recipe) for arm in ARMS}
+    recipe = {"steps": steps, "epochs": None, "batch_size": batch_size, "warmup_steps": max(1, steps // 10)}
+    recipe |= {"query_length": lengths[0], "passage_length": lengths[1]}
+    folders = {arm: _prepared(root, out.resolve(), arm, recipe) for arm in ARMS}
     runs = [(folders[arm], arm, seed) for seed in range(seeds) for arm in ARMS]
     with ThreadPoolExecutor(workers) as pool:
         list(pool.map(lambda run: _train(*run, recipe, threads), runs))
@@ -63,26 +69,33 @@ def _slug(arm: str) -> str:
     return arm.replace(" ", "-").replace(".", "")
 
 
-def _prepared(root: Path, folder: Path, arm: str, recipe: Mapping[str, Any]) -> Path:
-    """Filter, judge and materialize the arm's negatives, unless that is done."""
-    shards = folder / layout.SHARDS
+def _prepared(root: Path, out: Path, arm: str, recipe: Mapping[str, Any]) -> Path:
+    """Filter, judge and materialize the arm's negatives, unless that is done; some arms start from the reference's."""
+    folder = out / _slug(arm)
     if (folder / "done").exists():
         return folder
-    (folder / layout.DATA).mkdir(parents=True, exist_ok=True)
+    (folder / layout.DATA / "materialize").mkdir(parents=True, exist_ok=True)
     for name in (layout.folder("ingest"), layout.folder("mine"), layout.BASE, layout.LABELS, Path("sources")):
         if (root / name).exists() and not (folder / name).is_symlink():
             (folder / name).symlink_to(root / name)
     _write_params(root, folder, arm, recipe, 17)
-    datasets = list(_YAML.load((root / layout.PARAMS).read_text(encoding="utf-8"))["datasets"])
-    for stage in ("filter", "judge"):
-        for name in datasets:
-            _run(folder, stage, name)
-    _run(folder, "materialize")
+    if ARMS[arm]:
+        for stage in ("filter", "judge"):
+            for name in _datasets(root):
+                _run(folder, stage, name)
+        _run(folder, "materialize")
+    else:
+        made = _prepared(root, out, REFERENCE, recipe) / layout.folder("materialize")
+        shutil.copytree(made, folder / layout.folder("materialize"), dirs_exist_ok=True)
     if arm == "random":
-        for path in sorted(shards.glob("*.parquet")):
-            _randomise(path, folder)
+        for path in sorted((folder / layout.SHARDS).glob("*.parquet")):
+            _randomise(path, folder, made)
     (folder / "done").touch()
     return folder
+
+
+def _datasets(root: Path) -> list[str]:
+    return list(_YAML.load((root / layout.PARAMS).read_text(encoding="utf-8"))["datasets"])
 
 
 def _write_params(root: Path, folder: Path, arm: str, recipe: Mapping[str, Any], seed: int) -> None:
@@ -90,25 +103,42 @@ def _write_params(root: Path, folder: Path, arm: str, recipe: Mapping[str, Any],
     content["filter"].update(ARMS[arm])
     negatives = 0 if arm == "no hard negatives" else NEGATIVES
     content["students"][content["student"]]["recipe"].update({**recipe, "num_negatives": negatives, "seed": seed})
+    # A margin leaves many queries with few negatives; without them the arms would train on other queries.
+    content["materialize"]["on_shortage"] = "keep"
     content["runtime"]["device"] = "cpu"
+    for entry in content["datasets"].values():
+        # Their negatives are the other labels, whatever is mined: the arms would train the same steps.
+        if entry["task"] in LABEL_TASKS:
+            entry["weight"] = 0
     with (folder / layout.PARAMS).open("w", encoding="utf-8") as file:
         _YAML.dump(content, file)
 
 
-def _randomise(path: Path, folder: Path) -> None:
-    """Put random passages in the place of a shard's negatives; labels stay, they are all there are."""
+def _randomise(path: Path, folder: Path, made: Path) -> None:
+    """Put random passages in the place of a shard's negatives: none that the dev split has or that was dropped."""
     table = schemas.read(path, schemas.SHARD)
     said = schemas.metadata(table)
-    if said["task"] in {"classification", "clustering"}:
+    if said["task"] in LABEL_TASKS:
         return
-    corpus = schemas.read(folder / layout.table("ingest", said["dataset"], "corpus"), schemas.CORPUS).to_pydict()
+    tables = [folder / layout.table("ingest", said["dataset"], name) for name in ("corpus", "queries", "qrels")]
+    corpus = schemas.read(tables[0], schemas.CORPUS).to_pydict()
+    queries = schemas.read(tables[1], schemas.QUERIES)
+    dev = pc.is_in(
+        (qrels := schemas.read(tables[2], schemas.QRELS))["query_id"],
+        queries.filter(pc.equal(queries["split"], "dev"))["query_id"],
+    )
+    dropped = schemas.read(made / "dropped.parquet", schemas.DROPPED)
+    dropped = dropped.filter(pc.equal(dropped["dataset"], said["dataset"]))
+    never = {*qrels.filter(dev)["passage_id"].to_pylist(), *dropped["passage_id"].to_pylist()}
     texts = list(map(passage_text, corpus["title"], corpus["text"]))
     found = table.to_pydict()
     for place, query_id in enumerate(found["query_id"]):
-        refused = {*found["positive_ids"][place], *found["masked_ids"][place]}
+        refused = {*found["positive_ids"][place], *found["masked_ids"][place]} | never
         wanted = len(found["negative_ids"][place])
-        drawn = rng(17, said["dataset"], query_id).permutation(len(texts))[: wanted + len(refused)]
-        kept = [one for one in drawn.tolist() if corpus["passage_id"][one] not in refused][:wanted]
+        drawn = rng(17, said["dataset"], query_id).permutation(len(texts)).tolist()
+        allowed = (one for one in drawn if corpus["passage_id"][one] not in refused)
+        kept = list(islice(allowed, wanted))
+        found["negative_scores"][place], found["negative_ranks"][place] = [0.0] * len(kept), [0] * len(kept)
         found["negative_ids"][place] = [corpus["passage_id"][one] for one in kept]
         found["negatives"][place] = [texts[one] for one in kept]
     schemas.write(path, schemas.SHARD, schemas.build(schemas.SHARD, found, said))
@@ -120,7 +150,7 @@ def _train(folder: Path, arm: str, seed: int, recipe: Mapping[str, Any], threads
     if (own / layout.MODEL / "modules.json").exists():
         return
     (own / layout.DATA / "materialize").mkdir(parents=True, exist_ok=True)
-    for name in (layout.SHARDS, layout.BASE, layout.folder("ingest")):
+    for name in (layout.SHARDS, layout.BASE, layout.SELECTION):
         if not (own / name).is_symlink():
             (own / name).symlink_to((folder / name).resolve())
     _write_params(folder, own, arm, recipe, 17 + 100 * seed)
@@ -183,12 +213,16 @@ def _line(row: Row, arm: str, runs: Sequence[Row]) -> str:
 
 
 def _averaged(runs: Sequence[Scores]) -> Scores:
-    """One set of scores whose figures are the mean over runs of the same queries."""
+    """One set of scores whose figures are the mean over runs of the same queries; the bootstrap draws runs too."""
     first = runs[0]
     statistics = [run.statistic for run in runs]
 
     def mean(draws: Any, generator: Any) -> Any:  # noqa: ANN401 - as bootstrap.Statistic
-        return np.mean([one(draws, generator) for one in statistics], axis=0)
+        figures = np.stack([one(draws, generator) for one in statistics], axis=1)
+        if generator is not None:
+            # Other seeds would have given other models: runs are drawn too, of each arm by itself.
+            figures = np.take_along_axis(figures, generator.integers(len(runs), size=figures.shape), axis=1)
+        return figures.mean(axis=1)
 
     return replace(first, values=np.mean([run.values for run in runs], axis=0), statistic=mean)
 
@@ -204,7 +238,9 @@ def _measured(params: Params, sets: Mapping[str, DevSet], folder: Path, root: Pa
 
 def _of_model(params: Params, sets: Mapping[str, DevSet], model: str) -> dict[str, Scores]:
     read = loaders(params)[model]()
-    return {name: measuring.measure(one, read(params.datasets[name]), params.evaluate.seed) for name, one in sets.items()}
+    return {
+        name: measuring.measure(one, read(params.datasets[name]), params.evaluate.seed) for name, one in sets.items()
+    }
 
 
 if __name__ == "__main__":

@@ -25,12 +25,12 @@ if TYPE_CHECKING:
 
 _CLOSE = 1e-4
 _DEFAULT_SIZE = 32
-# Shares of a batch: what the peer is tuned on, and what has room for all of its graphs.
-_TRIED, _ROOM = 4, 8
+# Shares of a batch: what the peer is tuned on, and what is measured of what is no main arm.
+_TRIED, _PART = 4, 8
 _BUDGETS = {"cpu": (1_024, 2_048, 4_096), "cuda": (8_192, 16_384, 32_768)}
 _PRODUCTS = 5
 _OURS, _LEAN, _DEFAULT, _TUNED = "ours", "ours, no graphs kept", "ST, default", "ST, tuned"
-_RIGHT, _KEPT, _STOCK = "ST, default, padded right", "all graphs kept, an eighth of the rows", "ST, its own loss"
+_RIGHT, _KEPT, _STOCK = "ST, default, padded right, of an eighth", "all graphs kept, of an eighth", "ST, its own loss"
 _COMPARED, _ONCE = (_OURS, _DEFAULT, _TUNED), (_LEAN, _RIGHT, _KEPT)
 _COLUMNS = {"sequences_s": "sequences/s", "tokens_s": "useful tokens/s", "forward": "tokens forward / useful"}
 _GPU = {"device": "cuda", "shape": "7b", "dtype": "bfloat16", "rows": 2_048, "warm_rows": 2_048, "warm": 2, "steps": 3}
@@ -58,8 +58,8 @@ def default(asked: Namespace) -> arms.Result:
 
 
 def right(asked: Namespace) -> arms.Result:
-    """Use it with its defaults and a tokenizer that pads right, whose columns the library trims."""
-    return _peer(asked, _RIGHT, "right")
+    """Use it with its defaults and a tokenizer that pads right, whose columns the library trims; on an eighth of the rows."""
+    return _whole(asked, _peer(_few(asked, _PART), _RIGHT, "right"))
 
 
 def stock(asked: Namespace) -> arms.Result:
@@ -73,26 +73,24 @@ def tuned(asked: Namespace) -> arms.Result:
 
 
 def kept(asked: Namespace) -> arms.Result:
-    """Encode parts of 32 texts and keep all graphs, as FlagEmbedding does; a whole batch has no room, so seconds are scaled."""
+    """Encode 32 texts at a time and keep all graphs, as FlagEmbedding does; on an eighth of the rows, for want of memory."""
     import train_peers
     import train_steps
 
-    count = max(2, asked.rows // _ROOM)
-    few = Namespace(**(vars(asked) | {"rows": count, "warm_rows": min(asked.warm_rows, count)}))
+    few = _few(asked, _PART)
 
     def make(share: float) -> "Steps":
         model, size = train_peers.adapted(few, few.folder / "kept", "right"), max(1, int(_DEFAULT_SIZE * share))
         return train_peers.steps(few, model, lambda found: train_peers.kept(model, found, size))
 
-    found = train_steps.measured(few, _KEPT, make)
-    return found | {"seconds": found["seconds"] * asked.rows / count}
+    return _whole(asked, train_steps.measured(few, _KEPT, make))
 
 
 def tune(asked: Namespace) -> arms.Result:
     """Find the cached loss's best number of tokens of a mini-batch here, on a quarter of the rows."""
-    few = {"rows": max(2, asked.rows // _TRIED), "warm_rows": 2, "warm": 1, "steps": 1}
+    few = vars(_few(asked, _TRIED)) | {"warm": 1, "steps": 1}
     took = {
-        budget: tuned(Namespace(**(vars(asked) | few | {"budget": budget})))["seconds"]
+        budget: tuned(Namespace(**(few | {"budget": budget})))["seconds"]
         for budget in _BUDGETS[asked.device.partition(":")[0]]
     }
     return {"seconds": min(took.values()), "budget": min(took, key=lambda one: took[one])}
@@ -114,11 +112,11 @@ def compare(asked: Namespace) -> None:
     """Print the tables of each workload, once all gradients agree."""
     _check_stock(asked)
     print(arms.heading(f"A training step: {asked.rows:,} rows of {TEXTS} texts, {asked.shape} Mistral", asked))
+    asked.budget = asked.budget or arms.once(ARMS, "tune", asked)["budget"]
     for workload in (RETRIEVAL, LABELS):
         here = Namespace(**(vars(asked) | {"workload": workload}))
-        here.budget = asked.budget or arms.once(ARMS, "tune", here)["budget"]
         first = arms.in_turn(ARMS, [*_COMPARED, *_ONCE], 1, here)
-        apart = _apart(here, [*_COMPARED, _LEAN, _RIGHT])
+        apart = _apart(here, [*_COMPARED, _LEAN])
         again = arms.in_turn(ARMS, _COMPARED, here.rounds - 1, here)
         found = {name: [*first[name], *again[name]] for name in _COMPARED}
         _say_work(here, apart)
@@ -129,7 +127,7 @@ def compare(asked: Namespace) -> None:
 
 def _check_stock(asked: Namespace) -> None:
     """Compare ours with the library's own loss in float32, on a small batch in which no passage is twice."""
-    few = {"rows": min(asked.rows, 32), "warm_rows": 2, "warm": 1, "steps": 1, "passages": 0, "workload": RETRIEVAL}
+    few = {"rows": min(asked.rows, 32), "warm": 0, "steps": 1, "passages": 0, "workload": RETRIEVAL}
     shape = "small" if asked.shape == "7b" else asked.shape
     small = Namespace(**(vars(asked) | few | {"dtype": "float32", "shape": shape}))
     for name in (_OURS, _STOCK):
@@ -176,6 +174,17 @@ def _say_least(asked: Namespace, ran: Sequence[arms.Result]) -> None:
         least = passes * 2 * train_work.weights(asked) * useful / rate
         print(f"{said} take {least:.2f} s, {100 * least / took:.0f} % of ours; ", end="")
     print(f"ours kept the graphs of {100 * share:.0f} %. Adapters, attention and padding are not counted.\n")
+
+
+def _few(asked: Namespace, part: int) -> Namespace:
+    """Return options of a batch of which only a part is taken."""
+    rows = max(2, asked.rows // part)
+    return Namespace(**(vars(asked) | {"rows": rows, "warm_rows": min(rows, asked.warm_rows)}))
+
+
+def _whole(asked: Namespace, found: arms.Result) -> arms.Result:
+    """Scale the seconds of a part of a batch to a whole one's; rates are as they are."""
+    return found | {"seconds": TEXTS * asked.rows / found["sequences_s"]}
 
 
 def _peer(

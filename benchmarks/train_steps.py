@@ -55,8 +55,10 @@ def ours(asked: Namespace, graphs: float | None, share: float) -> Steps:
     model = train_work.model(asked, asked.folder / "ours")
     with_adapters(model[0].model, Lora.model_validate(train_work.LORA), "made-up", None)
     train_work.move_adapters(model)
+    # The first step that keeps graphs gets its memory from the system, page by page; no later one does.
+    warm = asked.warm_rows if graphs == 0 else asked.rows
     # One more than is taken: while a step computes, the next one's texts are looked up and tokenized.
-    counts = [asked.warm_rows] * asked.warm + [asked.rows] * (asked.steps + 1)
+    counts = [warm] * asked.warm + [asked.rows] * (asked.steps + 1)
     entry, rows = train_work.student(asked, len(counts)), train_work.rows(asked)
     settings = Finetune(backend="own", mini_batch_tokens=None, cached_tokens=None, merged=False, selection=None)
     pieces = pieces_of(model, entry, settings, Runtime(device=asked.device, graphs=graphs))

@@ -11,7 +11,12 @@ _RESTRICTIONS = {
     "research only": r"\bresearch|\bacademic\b(?! free)",
     "evaluation only": r"\bevaluation only",
     "proprietary": r"\bproprietary",
+    # They bind by what the text forbids, which no name tells: Gemma's, Llama's, the OpenRAIL family's, NVIDIA's.
+    "terms of its own": r"\b(gemma|llama|deepseek|tongyi|qianwen|falcon|stability|nvidia|custom|terms)|rail\b|rail m\b",
 }
+_UNSTATED = frozenset(
+    {"", "n a", "na", "no", "none", "null", "other", "tbd", "unclear", "unknown", "unspecified", "unstated"}
+)
 # https://huggingface.co/docs/hub/repositories-licenses: what `license:` may hold; `other` asks for a `license_name`.
 _HUB_LICENCES = frozenset(
     """
@@ -28,9 +33,22 @@ _SPDX_ENDINGS = ("-only", "-or-later", "-1.0", "")
 
 
 def restrictions(licence: str) -> list[str]:
-    """Say what a licence forbids or is limited to; nothing where its name says nothing of it."""
-    words = re.sub(r"[^a-z0-9.]+", " ", licence.lower())
+    """Say what a licence forbids or is limited to; nothing where its name says nothing of it.
+
+    Who states no licence has forbidden all that the law does not allow.
+    """
+    if not is_stated(licence):
+        return ["licence not stated"]
+    words = _words(licence)
     return [said for said, pattern in _RESTRICTIONS.items() if re.search(pattern, words)]
+
+
+def is_stated(licence: str) -> bool:
+    """Tell a licence from words that say that there is none, or that nobody knows: `not specified`, `unknown`, `other`."""
+    words = re.sub(r"\blicen[cs]es?\b", "", _words(licence)).strip(" .")
+    return words not in _UNSTATED and not re.fullmatch(
+        r"(not|none|no) (\w+ ?)?(said|specified|stated|known|given|provided|available)", words
+    )
 
 
 def restricted(licences: Mapping[str, str]) -> str:
@@ -60,6 +78,10 @@ def licence_lines(licences: set[str]) -> Iterator[str]:
         yield f"license: {names[0]}"
     else:
         yield f"license: other\nlicense_name: {json.dumps('-and-'.join(names))}"
+
+
+def _words(licence: str) -> str:
+    return re.sub(r"[^a-z0-9.]+", " ", licence.lower())
 
 
 def _slug(licence: str) -> str:

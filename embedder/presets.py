@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from itertools import chain, count
 from pathlib import Path
 from typing import Any
 
@@ -63,7 +64,7 @@ def preset(name: str) -> Preset:
 def use(chosen: Preset, *, force: bool) -> list[Path]:
     """Put a preset in the place of params.yaml; a text that embedder did not bring is kept as params.yaml.before.
 
-    What makes the installed package's version a parameter stays: a project made by `embedder init` has that, a clone of
+    Where that holds another text already, it is kept under the next free name like it. What makes the installed package's version a parameter stays: a project made by `embedder init` has that, a clone of
     embedder has not.
 
     Args:
@@ -88,10 +89,16 @@ def use(chosen: Preset, *, force: bool) -> list[Path]:
     start = sum(len(line) for line in chosen.text.splitlines(keepends=True)[: len(_comment(chosen.text))])
     texts = {layout.PARAMS: chosen.text[:start] + version + chosen.text[start:]}
     if _VERSION.sub("", before) not in {preset(name).text for name in names()}:
-        texts = {BEFORE: before} | texts
+        texts = {_kept(before): before} | texts
     for path, text in texts.items():
         _write(path, text)
     return list(texts)
+
+
+def _kept(text: str) -> Path:
+    """Where a text is kept: never in the place of another one that was."""
+    numbered = (BEFORE.with_name(f"{BEFORE.name}.{number}") for number in count(2))
+    return next(one for one in chain([BEFORE], numbered) if not one.exists() or one.read_bytes().decode() == text)
 
 
 def _comment(text: str) -> list[str]:

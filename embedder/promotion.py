@@ -13,7 +13,7 @@ from embedder.params.editing import with_teacher
 from embedder.params.load import Params, parse, read, student_of
 from embedder.pretrained import Pretrained
 from embedder.pretrained.modules import normalises, parts_of, pooling_of
-from embedder.pretrained.sizes import parameters
+from embedder.pretrained.sizes import dtypes, parameters
 from embedder.revisions import content_hash, file_hashes
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ def entry_of(source: Path, folder: Path, revision: str, reading: Reading, given:
         ParamsError: nobody said its licence.
     """
     what = str(source)
-    weights = parameters(source / parts_of(source, what)[0].folder)
+    transformer = source / parts_of(source, what)[0].folder
     licence = given.get("licence", reading.licence)
     if licence is None:
         raise ParamsError(f"{source}: nobody knows the licence of its weights; give --licence")
@@ -94,7 +94,7 @@ def entry_of(source: Path, folder: Path, revision: str, reading: Reading, given:
         "passage_prompt": given.get("passage_prompt", reading.passage_prompt),
         "query_length": reading.query_length,
         "passage_length": reading.passage_length,
-        "dtype": "float32",
+        "dtype": "bfloat16" if dtypes(transformer) == {"BF16"} else "float32",
         "normalise": normalises(source, what),
         # The tokenizer was saved as it works.
         "add_eos": False,
@@ -103,7 +103,7 @@ def entry_of(source: Path, folder: Path, revision: str, reading: Reading, given:
         "kind": "dense",
         **reads,
         "dimensions": dimensions(source, reads),
-        "parameters": weights,
+        "parameters": parameters(transformer),
         "index": {"kind": "exact"},
         "agreement_sample": 0,
     }
@@ -158,7 +158,7 @@ def _checked(source: Path) -> dict[str, str]:
 
 def _reading(source: Path, params: Params) -> Reading:
     """What the student of params says where the folder is its, else what the folder says itself."""
-    own = {layout.MODEL.resolve(), (layout.BASE / "model").resolve()}
+    own = {layout.MODEL.resolve(), layout.BASE_MODEL.resolve()}
     if source.resolve() in own:
         student = student_of(params)
         return _of_student(student.model, student.recipe.query_length, student.recipe.passage_length)

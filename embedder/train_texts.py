@@ -12,11 +12,17 @@ from embedder.texts import normalise, passage_text
 
 @dataclass(frozen=True)
 class Ingested:
-    """The texts of one dataset, and the ids of the passages that are positives of its dev queries."""
+    """The texts of one dataset.
+
+    Attributes:
+        dev_positives: the ids of the passages that are positives of its dev queries.
+        weight: with 0 it is evaluated only, and nothing is learnt from it.
+    """
 
     queries: pa.Table
     corpus: pa.Table
     dev_positives: pa.Array
+    weight: float
 
 
 def train_texts(datasets: Mapping[str, Ingested]) -> tuple[list[str], dict[str, dict[str, int]]]:
@@ -29,7 +35,7 @@ def train_texts(datasets: Mapping[str, Ingested]) -> tuple[list[str], dict[str, 
 
     Returns:
         The distinct texts, sorted; and for each dataset how many of its texts were `used`, `held_out`, or `repeated`
-        of those used before it.
+        of those used before it, or had `no_weight`.
     """
     held_out = {normalise(text) for tables in datasets.values() for text in _dev_texts(tables)}
     used: dict[str, str] = {}
@@ -38,6 +44,8 @@ def train_texts(datasets: Mapping[str, Ingested]) -> tuple[list[str], dict[str, 
 
 
 def _add(tables: Ingested, held_out: AbstractSet[str], used: dict[str, str]) -> dict[str, int]:
+    if not tables.weight:
+        return {"no_weight": tables.queries.num_rows + tables.corpus.num_rows}
     counts = {"used": 0, "held_out": 0, "repeated": 0}
     for text in [*tables.queries.column("text").to_pylist(), *_passages(tables.corpus)]:
         key = normalise(text)

@@ -115,6 +115,12 @@ def choose(
     return choosing.chosen
 
 
+def unchosen(judged: pa.Table) -> Chosen:
+    """Drop every query of a dataset without weight: it is evaluated only, and no training may depend on it."""
+    query_ids = pc.unique(judged["query_id"]).to_pylist()
+    return Chosen(dropped=[(query_id, "", "no_weight") for query_id in query_ids], mined=len(query_ids))
+
+
 class _Choosing:
     """A dataset's queries on their way to rows, one after the other: a passage may only be used so often."""
 

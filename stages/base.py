@@ -16,7 +16,7 @@ def base() -> None:
     tables = {}
     for name, entry in params.datasets.items():
         queries, corpus, qrels = schemas.read_ingested(name)
-        tables[name] = Ingested(queries, corpus, dev_positives(queries, qrels, entry))
+        tables[name] = Ingested(queries, corpus, dev_positives(queries, qrels, entry), entry.weight)
     texts, counts = train_texts(tables)
     with files.replacing(layout.BASE) as folder:
         facts = build_base(student_of(params).model, texts, folder)

@@ -10,6 +10,7 @@ def finetune(dry_run: DryRun = False) -> None:  # noqa: FBT002 - a flag
     from embedder.params.load import load, student_of
     from embedder.training import exporting, plan_table, runs
     from embedder.training.adapters import load_base
+    from embedder.training.asked import Asked
     from embedder.training.finetuning import tune
     from embedder.training.identity import inputs_of
     from embedder.training.launching import launch
@@ -24,10 +25,10 @@ def finetune(dry_run: DryRun = False) -> None:  # noqa: FBT002 - a flag
         return
     launch("stages.finetune", params.runtime)
     device, student = devices.configure(params.runtime), student_of(params)
-    asked = exporting.Asked(params.student, student, params.finetune)
+    asked = Asked(params.student, student, params.finetune)
     sets, scorer = read_shards(layout.SHARDS), scorer_of(params)
     exporting.check(asked)
-    inputs = inputs_of([layout.BASE, layout.SHARDS, *([layout.folder("ingest")] if scorer else [])])
+    inputs = inputs_of([layout.BASE_MODEL, layout.SHARDS, *([layout.SELECTION] if scorer else [])])
     with joined(device) as processes, runs.alone(processes):
         model = load_base(student, layout.BASE, device)
         tuned = tune(
@@ -39,7 +40,7 @@ def finetune(dry_run: DryRun = False) -> None:  # noqa: FBT002 - a flag
             schemas.write(folder / layout.PLAN.name, schemas.PLAN, plan_table.table(tuned.batches))
             report = tuned.report | {"student": params.student, "cosines": exporting.export(tuned, sets, folder, asked)}
             files.write_json(folder / "report.json", report)
-        runs.forget(tuned.identity)
+        runs.forget()
     print(f"finetune {params.student}: {len(tuned.history)} steps, last loss {tuned.history[-1].loss:.3f}")
     if tuned.chosen:
         print(f"chosen: {tuned.chosen}")

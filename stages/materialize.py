@@ -5,13 +5,13 @@ from embedder.cli.stage import stage_app
 
 def materialize() -> None:
     """Draw the negatives and write the training shards of all datasets, with what was dropped and why."""
-    from embedder import decontamination, files, layout, schemas, shards
+    from embedder import decontamination, files, layout, schemas, set_aside, shards
     from embedder.audit.materialized import audit_shards
     from embedder.false_negatives import in_words, measured
     from embedder.filters import rules_of
     from embedder.manifest import card, manifest
     from embedder.params.load import load
-    from embedder.training_rows import check_losses, choose
+    from embedder.training_rows import check_losses, choose, unchosen
 
     params = load()
     settings = params.materialize
@@ -30,8 +30,9 @@ def materialize() -> None:
             rules, expected = rules_of(made_by, str(path)), {"revision": made_by["revision"]}
             judged = schemas.read(layout.table("judge", name, "judged"), schemas.JUDGEMENTS, expected)
             own = texts[name].own_passages
-            chosen = choose(candidates, judged, entry, rules, settings, contaminated[name], own)
+            chosen = unchosen(judged)
             if entry.weight:
+                chosen = choose(candidates, judged, entry, rules, settings, contaminated[name], own)
                 check_losses(name, chosen, settings.max_dropped_share)
             dropped += [(name, *row) for row in chosen.dropped]
             false_negatives[name] = measured(name)
@@ -43,6 +44,7 @@ def materialize() -> None:
             )
             queries = len({row.query_id for row in chosen.rows})
             print(f"materialize {name}: {len(chosen.rows):,} rows of {queries:,} of {chosen.mined:,} queries")
+        set_aside.write(folder / layout.SELECTION.name, params.finetune.selection, params.datasets, ingested)
         audited = audit_shards(folder / layout.SHARDS.name)
         print(f"materialize: {audited.rows:,} rows audited")
         content = manifest(list(shards.describe(written, folder)), counts, params.datasets, settings, audited.as_json())

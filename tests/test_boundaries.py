@@ -129,6 +129,7 @@ materialize()
         "dropped.parquet",
         "manifest.json",
         "report.json",
+        "selection",
         "train",
     ]
 

@@ -1,6 +1,6 @@
 """Facts about the dev queries that are set aside to choose by, and about the score that they give."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -8,42 +8,29 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from sentence_transformers import SentenceTransformer
 
-from embedder import layout, schemas
-from embedder.errors import StudentError
+from embedder import layout, schemas, set_aside
+from embedder.errors import StudentError, TableError
 from embedder.evaluation.dev import DevSet, Scores
 from embedder.evaluation.measuring import measure
-from embedder.evaluation.parts import chosen_by, reported, set_aside
+from embedder.evaluation.parts import choosing, reported
 from embedder.evaluation.rankers import Encoder
 from embedder.evaluation.results import METRICS, rows
 from embedder.evaluation.scoring import Scorer, mean_of_tasks, scorer_of
 from embedder.params.models import Params
 from tests import project
 from tests.test_evaluation_results import SETTINGS, _measured
+from tests.test_set_aside import queries
 from tests.training_sets import student
 
 SHARE = 0.4
 
 
-def queries(groups: Sequence[str], splits: Sequence[str] = ()) -> pa.Table:
-    """Return a table of queries of these groups."""
-    ids = [f"q{number:04}" for number in range(len(groups))]
-    columns = {
-        "query_id": ids,
-        "text": [f"text of {one}" for one in ids],
-        "split": list(splits) or ["dev"] * len(groups),
-        "group_id": list(groups),
-        "labels": pa.nulls(len(ids), pa.list_(pa.string())),
-    }
-    return schemas.build(schemas.QUERIES, columns)
-
-
-def params(selection: Mapping[str, object] | None) -> Params:
-    """Return the parameters of a tiny project with this selection."""
+def params(selection: Mapping[str, object] | None, weight: float = 1.0) -> Params:
+    """Return the parameters of a tiny project with this selection, and this weight of the dataset code."""
     tiny = project.tiny_params()
+    tiny["datasets"]["code"]["weight"] = weight
     return Params.model_validate(tiny | {"finetune": tiny["finetune"] | {"selection": selection}})
 
 
@@ -69,44 +56,21 @@ def ingested(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-@given(st.lists(st.sampled_from([f"g{number}" for number in range(30)]), min_size=1, max_size=60), st.floats(0, 1))
-def test_a_group_is_on_one_side(groups: list[str], share: float) -> None:
-    """Queries of one group are set aside together or not at all, whichever other groups there are."""
-    found = set_aside(queries(groups), share)
-    alone = {group: bool(set_aside(queries([group]), share)[0]) for group in set(groups)}
-    assert found.tolist() == [alone[group] for group in groups]
-
-
-def test_the_share_is_one_of_groups() -> None:
-    """Of 5,000 groups about the share is set aside; none of share 0, and a larger share sets aside those and more."""
-    table = queries([f"g{number}" for number in range(5000)])
-    found = set_aside(table, SHARE)
-    assert found.mean() == pytest.approx(SHARE, abs=0.03)
-    assert not set_aside(table, 0.0).any()
-    assert not (found & ~set_aside(table, 0.6)).any()
-
-
-def test_the_hash_is_another_than_that_of_the_split() -> None:
-    """Among groups that ingest would make dev by their hash the same share is set aside: hashes are independent."""
-    import hashlib
-
-    groups = [f"g{number}" for number in range(20_000)]
-    dev = [one for one in groups if int(hashlib.sha256(one.encode()).hexdigest()[:13], 16) < 0.1 * 16**13]
-    assert set_aside(queries(dev), SHARE).mean() == pytest.approx(SHARE, abs=0.05)
-
-
-def test_train_queries_are_never_set_aside() -> None:
-    """A train query of a group whose dev queries are set aside stays where it is."""
-    table = queries(["g1", "g1"] * 50, ["dev", "train"] * 50)
-    assert not set_aside(table, 1.0)[1::2].any()
-    assert set_aside(table, 1.0)[::2].all()
+def chosen_by(asked: Params) -> dict[str, DevSet]:
+    """Write what is set aside as materialize does, and read it as finetune does."""
+    selection = asked.finetune.selection
+    assert selection
+    layout.SELECTION.parent.mkdir(parents=True, exist_ok=True)
+    ingested = {name: schemas.read_ingested(name) for name in asked.datasets}
+    set_aside.write(layout.SELECTION, selection, asked.datasets, ingested)
+    return choosing(set_aside.read(layout.SELECTION, selection.share))
 
 
 def test_both_parts_are_all_dev_queries(ingested: Path) -> None:
-    """What is reported and what chooses share no query and leave none out; corpus and train queries are whole in both."""
+    """What is reported and what chooses share no query and leave none out; the corpus is whole in both."""
     del ingested
     asked = params(CHOSEN)
-    report, choice = reported(asked), chosen_by(asked, SHARE)
+    report, choice = reported(asked), chosen_by(asked)
     for name in asked.datasets:
         one, other = report[name], choice[name]
         assert not set(one.dev.query_ids) & set(other.dev.query_ids)
@@ -114,7 +78,6 @@ def test_both_parts_are_all_dev_queries(ingested: Path) -> None:
         assert one.set_aside == len(other.dev.query_ids) > 0
         assert len(one.passages) == len(other.passages) == 80
         assert len(one.rows) == len(one.dev.query_ids)
-        assert len(one.train.query_ids) == len(other.train.query_ids) == 20
     assert report["docs"].dev.query_ids == report["code"].dev.query_ids
 
 
@@ -160,7 +123,7 @@ def test_the_scorer_searches_the_whole_corpus_with_the_model(
     """A score is the metric on the part to choose by against the whole corpus, and what it took is said."""
     del ingested
     asked = params(CHOSEN)
-    sets = chosen_by(asked, SHARE)
+    sets = chosen_by(asked)
     seen = []
 
     def counted(data: DevSet, encoder: Encoder, seed: int) -> Scores:
@@ -184,8 +147,36 @@ def test_the_scorer_searches_the_whole_corpus_with_the_model(
 def test_a_share_that_sets_nothing_aside_is_one_line(ingested: Path) -> None:
     """Without a query to choose by the stage ends before it trains."""
     del ingested
+    asked = params(CHOSEN | {"share": 1e-9})
+    chosen_by(asked)
     with pytest.raises(StudentError, match=r"finetune\.selection\.share sets no dev query aside; raise it"):
-        scorer_of(params(CHOSEN | {"share": 1e-9}))
+        scorer_of(asked)
+
+
+def test_the_scorer_of_a_project_reads_the_folder(ingested: Path) -> None:
+    """A scorer counts the queries of the folder; where it is of another share, or missing, the stage to run is named."""
+    del ingested
+    asked = params(CHOSEN)
+    with pytest.raises(TableError, match=r"selection\.json: no such file; run `python -m stages\.materialize`"):
+        scorer_of(asked)
+    sets, scorer = chosen_by(asked), scorer_of(asked)
+    assert scorer
+    assert scorer.report()["queries"] == {name: len(one.dev.query_ids) for name, one in sets.items()}
+    with pytest.raises(TableError, match=r"of share 0\.4, not 0\.3; run `python -m stages\.materialize` again"):
+        scorer_of(params(CHOSEN | {"share": 0.3}))
+
+
+def test_what_is_evaluated_only_chooses_nothing(ingested: Path) -> None:
+    """A dataset without weight scores no model; of it those queries are left out whose groups choose elsewhere."""
+    asked = params(CHOSEN, weight=0.0)
+    report, choice = reported(asked), chosen_by(asked)
+    assert list(choice) == ["docs"]
+    assert report["code"].set_aside == report["docs"].set_aside > 0
+    path = ingested / layout.table("ingest", "code", "queries")
+    others = schemas.read(path, schemas.QUERIES).to_pydict()
+    others["group_id"] = [f"other {one}" for one in others["group_id"]]
+    schemas.write(path, schemas.QUERIES, schemas.build(schemas.QUERIES, others))
+    assert reported(asked)["code"].set_aside == 0
 
 
 def _entries(asked: Params) -> dict[str, Any]:

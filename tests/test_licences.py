@@ -21,7 +21,17 @@ from embedder.licences import restricted, restrictions
         ("Academic Free License v3.0", []),
         ("NCSA", []),
         ("CC-BY-SA-4.0", []),
-        ("", []),
+        ("", ["licence not stated"]),
+        ("not specified", ["licence not stated"]),
+        ("No license", ["licence not stated"]),
+        ("unknown", ["licence not stated"]),
+        ("Gemma", ["terms of its own"]),
+        ("llama3.1", ["terms of its own"]),
+        ("CreativeML OpenRAIL-M", ["terms of its own"]),
+        ("bigscience-bloom-rail-1.0", ["terms of its own"]),
+        ("Unlicense", []),
+        ("no rights reserved", []),
+        ("MIT", []),
     ],
 )
 def test_what_a_licence_forbids(licence: str, said: list[str]) -> None:

@@ -191,6 +191,17 @@ def test_a_users_settings_stay_unless_forced(here: Path, change: tuple[str, str]
     assert load().student == "e5-mistral"
 
 
+def test_kept_settings_are_never_overwritten(here: Path) -> None:
+    """A second text of the user's is kept under another name than the first; the same text is kept once."""
+    first, second = PARAMS.replace("depth: 128", "depth: 100"), PARAMS.replace("depth: 128", "depth: 90")
+    for own in (first, second, first):
+        (here / "params.yaml").write_text(own, encoding="utf-8")
+        presets.use(presets.preset("sfr"), force=True)
+    assert (here / "params.yaml.before").read_text() == first
+    assert (here / "params.yaml.before.2").read_text() == second
+    assert len(list(here.iterdir())) == 3
+
+
 def test_the_version_of_the_package_stays(here: Path) -> None:
     """A project that tracks the installed version still does with a preset, and is known as one then."""
     (here / "params.yaml").write_text(f'version: "{installed_version()}"\n{PARAMS}', encoding="utf-8")

@@ -104,6 +104,14 @@ def test_a_model_becomes_a_teacher(model: Path) -> None:
     assert load().teachers["mine"].model_dump() == done.entry
 
 
+def test_a_model_in_16_bits_stays_in_them(model: Path, tmp_path: Path) -> None:
+    """Weights in bfloat16 are mined with in bfloat16: as the model was measured."""
+    from sentence_transformers import SentenceTransformer
+
+    SentenceTransformer(str(model), device="cpu").bfloat16().save(str(tmp_path / "half"), create_model_card=False)
+    assert promote(tmp_path / "half").entry["dtype"] == "bfloat16"
+
+
 def test_the_text_of_params_only_grows(model: Path) -> None:
     """A diff of params.yaml before and after has added lines and no other."""
     before = layout.PARAMS.read_text()
@@ -221,7 +229,7 @@ def _student_entry(model: Path) -> dict[str, Any]:
     return params
 
 
-@pytest.mark.parametrize("folder", [layout.MODEL, layout.BASE / "model"])
+@pytest.mark.parametrize("folder", [layout.MODEL, layout.BASE_MODEL])
 def test_the_students_prompts_and_lengths(folder: Path, model: Path, tmp_path: Path) -> None:
     """Where the folder is the student's, prompts, lengths and licence are those of its entry."""
     project.write_params(tmp_path, _student_entry(model))
@@ -233,8 +241,8 @@ def test_the_students_prompts_and_lengths(folder: Path, model: Path, tmp_path: P
 
 def test_the_offline_student(base_folder: Path) -> None:
     """The student that is built here has no prompts, and its licence is said to be that of its data."""
-    shutil.copytree(base_folder / "model", layout.BASE / "model")
-    entry = promotion.promote(layout.BASE / "model", "base", {}, replace=False).entry
+    shutil.copytree(base_folder / "model", layout.BASE_MODEL)
+    entry = promotion.promote(layout.BASE_MODEL, "base", {}, replace=False).entry
     assert (entry["query_prompt"], entry["passage_prompt"], entry["pooling"]) == ("", "", "mean")
     assert entry["licence"] == "built here; the licences of its training data apply"
     assert (entry["dimensions"], entry["query_length"], entry["passage_length"]) == (16, 16, 48)

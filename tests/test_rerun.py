@@ -39,6 +39,13 @@ class Repro:
         change(self.params)
         return self.repro()
 
+    def without(self, dataset: str) -> set[str]:
+        """Remove a dataset and its folders and return what ran."""
+        self.params["datasets"].pop(dataset)
+        project.write_params(self.folder, self.params)
+        assert project.run(self.folder, "embedder.cli.main", "prune").returncode == 0
+        return self.repro()
+
     def outputs(self) -> Mapping[str, str]:
         """Hash what the project has written."""
         return project.outputs(self.folder)
@@ -125,10 +132,36 @@ def test_dataset_added_and_removed(repro: Repro) -> None:
     assert stages | {"materialize", "evaluate"} <= ran
     assert not ran & of("ingest", "mine", "filter", "judge")
     assert any("third" in name for name in repro.outputs())
-    repro.params["datasets"].pop("third")
-    project.write_params(repro.folder, repro.params)
-    assert project.run(repro.folder, "embedder.cli.main", "prune").returncode == 0
-    repro.repro()
+    repro.without("third")
+    assert repro.outputs() == before
+
+
+def test_an_evaluation_only_dataset_trains_nothing(repro: Repro) -> None:
+    """A dataset of weight 0 is ingested, mined and evaluated; nothing is trained again, nor when it goes."""
+    before = repro.outputs()
+    entry = project.dataset("pydoc-search") | {"weight": 0.0}
+    ran = repro.after(lambda p: p["datasets"].update(measured=entry))
+    assert {"ingest@measured", "base", "materialize", "evaluate"} <= ran
+    assert "finetune" not in ran
+    assert "finetune" not in repro.without("measured")
+    assert repro.outputs() == before
+
+
+def test_a_selections_scales_run_finetune_and_not_what_it_is_scored_on(repro: Repro) -> None:
+    """Switched on, a selection runs materialize and finetune; other scales leave the bytes of materialize as they are."""
+    before = repro.outputs()
+    selection = {"share": 0.4, "every": None, "patience": None, "scales": [1.0], "seeds": 1}
+    chosen = {"materialize", "finetune", "evaluate", "report"}
+    assert repro.after(lambda p: p["finetune"].update(selection=selection)) == chosen
+    aside = {name: digest for name, digest in repro.outputs().items() if name.startswith("materialize/")}
+    assert "materialize/selection/docs/qrels.parquet" in aside
+    assert "finetune" in repro.after(lambda p: p["finetune"].update(selection=selection | {"scales": [0.5, 1.0]}))
+    again = {name: digest for name, digest in repro.outputs().items() if name.startswith("materialize/")}
+    assert again == aside
+    measured = project.dataset("pydoc-search") | {"weight": 0.0}
+    assert "finetune" not in repro.after(lambda p: p["datasets"].update(measured=measured))
+    repro.params["finetune"]["selection"] = None
+    repro.without("measured")
     assert repro.outputs() == before
 
 

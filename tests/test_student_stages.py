@@ -2,11 +2,12 @@
 
 import json
 import shutil
+from contextlib import chdir
 from pathlib import Path
 from typing import Any
 
-from embedder import schemas
-from embedder.evaluation.parts import set_aside
+from embedder import layout, schemas, set_aside
+from embedder.params.load import load
 from embedder.revisions import file_hashes
 from tests import project
 from tests.training_sets import write_shards
@@ -29,10 +30,19 @@ def build(folder: Path, hash_seed: str, ingested: Path | None = None, selection:
             done = project.run(root, "stages.ingest", name)
             assert done.returncode == 0, done.stderr
     write_shards(root / "data" / "materialize" / "train", "docs")
+    _write_selection(root)
     for stage in ("base", "finetune"):
         done = project.run(root, f"stages.{stage}", PYTHONHASHSEED=hash_seed)
         assert done.returncode == 0, done.stderr
     return root / "data"
+
+
+def _write_selection(root: Path) -> None:
+    """Write what materialize would beside its shards."""
+    with chdir(root):
+        params = load()
+        ingested = {name: schemas.read_ingested(name) for name in params.datasets}
+        set_aside.write(layout.SELECTION, params.finetune.selection, params.datasets, ingested)
 
 
 def test_two_runs_write_equal_bytes(tmp_path: Path) -> None:
@@ -54,9 +64,12 @@ def test_what_chooses_is_left_out_of_the_results(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     report = json.loads((data / "evaluate" / "report.json").read_text())
     measured = schemas.read(data / "evaluate" / "queries.parquet", schemas.SCORES).to_pylist()
-    for name in ("docs", "code"):
-        queries = schemas.read(data / "ingest" / name / "queries.parquet", schemas.QUERIES)
-        aside = set(queries.filter(set_aside(queries, 0.4)).column("query_id").to_pylist())
+    tables = {
+        name: schemas.read(data / "ingest" / name / "queries.parquet", schemas.QUERIES) for name in ("docs", "code")
+    }
+    drawn = set_aside.groups(tables.values(), 0.4)
+    for name, queries in tables.items():
+        aside = set(queries.filter(set_aside.set_aside(queries, drawn)).column("query_id").to_pylist())
         assert report["datasets"][name]["set_aside"] == chosen["queries"][name] == len(aside) > 0
         assert not aside & {one["query_id"] for one in measured if one["dataset"] == name}
         assert f"{len(aside)} dev queries more are left out" in (data / "evaluate" / "results.csv").read_text()

@@ -15,7 +15,7 @@ from embedder.decontamination import Contaminated
 from embedder.errors import TableError
 from embedder.filters import BIT, VERDICTS
 from embedder.params.models import Dataset, Filter, Materialize
-from embedder.training_rows import Chosen, check_losses, choose
+from embedder.training_rows import Chosen, check_losses, choose, unchosen
 from tests import tables
 
 CLEAN = Contaminated(frozenset(), frozenset())
@@ -424,6 +424,16 @@ def test_a_dataset_that_cannot_be_mined_fails() -> None:
     """A dataset to train on without a mined query fails, and the message says how to only evaluate it."""
     with pytest.raises(TableError, match=r"dataset d: no query of its train split.*datasets\.d\.weight: 0"):
         check_losses("d", Chosen(), 1.0)
+
+
+def test_a_dataset_without_weight_has_no_row() -> None:
+    """All queries of a dataset that is evaluated only are dropped for it, and counted."""
+    judged = tables.judgements(
+        tables.judged([("q1", "a", 1.0, 2.0, 1), ("q1", "b", 0.0, 1.0, 2), ("q2", "a", 1.0, 2.0, 1)])
+    )
+    chosen = unchosen(judged)
+    assert (chosen.rows, chosen.dropped) == ([], [("q1", "", "no_weight"), ("q2", "", "no_weight")])
+    assert chosen.report()["queries"] == {"mined": 2, "stored": 0, "short": 0, "dropped": {"no_weight": 2}}
 
 
 def test_a_positive_that_is_the_query_is_dropped() -> None:

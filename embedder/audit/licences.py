@@ -9,9 +9,7 @@ from ruamel.yaml.error import YAMLError
 
 from embedder.audit.evidence import Evidence
 from embedder.ingestion.cleaning import printable
-from embedder.licences import restrictions
-
-_UNSTATED = frozenset({"", "unknown", "none", "other", "null"})
+from embedder.licences import is_stated, restrictions
 
 
 def stated(source: Path) -> dict[str, str]:
@@ -26,7 +24,7 @@ def stated(source: Path) -> dict[str, str]:
 def note(evidence: Evidence, licences: Mapping[str, str], source: str) -> None:
     """Note datasets without a licence, and licences that restrict."""
     for dataset, licence in (licences or {source: ""}).items():
-        if licence.strip().lower() in _UNSTATED:
+        if not is_stated(licence):
             evidence.note("no_licence", f"states {licence or 'none'}", dataset, 0)
         elif restrictions(licence):
             evidence.note("restricted_licence", licence, dataset, 0)

@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from itertools import islice
 from math import ceil
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Protocol, TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from embedder import languages
 from embedder.params.models import Dataset
@@ -104,17 +105,25 @@ def mean_tokens(texts: Sequence[str], prompt: str, length: int | None, folder: P
         folder: the model's, if it is local: its tokenizer counts; else characters do.
         language: of the texts; where no blanks part words a character is a token.
     """
+    counts = token_counts(texts, prompt, length, folder, language)
+    return float(counts.mean()) if len(counts) else 0.0
+
+
+def token_counts(
+    texts: Sequence[str], prompt: str, length: int | None, folder: Path, language: str | None
+) -> NDArray[np.float64]:
+    """Return how many tokens each text has, [texts]; the arguments are those of `mean_tokens`."""
     counts = _counted(texts, prompt, folder / "tokenizer.json", language)
-    return float(np.minimum(counts, length or np.inf).mean()) if len(counts) else 0.0
+    return np.minimum(counts.astype(np.float64), length or np.inf)
 
 
-def _counted(texts: Sequence[str], prompt: str, path: Path, language: str | None) -> "np.ndarray[Any, Any]":
+def _counted(texts: Sequence[str], prompt: str, path: Path, language: str | None) -> NDArray[np.int64]:
     if not path.is_file():
         width = _CHARACTERS_A_TOKEN if languages.of(language).blanks else 1
-        return np.array([ceil((len(prompt) + len(text)) / width) for text in texts])
+        return np.array([ceil((len(prompt) + len(text)) / width) for text in texts], dtype=np.int64)
     from tokenizers import Tokenizer
 
     tokenizer = Tokenizer.from_file(str(path))
     tokenizer.no_truncation()
     tokenizer.no_padding()
-    return np.array([len(one.ids) for one in tokenizer.encode_batch([prompt + text for text in texts])])
+    return np.array([len(one.ids) for one in tokenizer.encode_batch([prompt + text for text in texts])], dtype=np.int64)

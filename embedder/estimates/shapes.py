@@ -1,23 +1,23 @@
 """How large a student is: the linear layers that its tokens go through, from a table, its options or its files."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Mapping
 from dataclasses import dataclass
-from math import prod
 from pathlib import Path
 from typing import Any
 
 from embedder.errors import ModelError
-from embedder.estimates.headers import is_linear, tensors
 from embedder.params.base import Model
 from embedder.pretrained import is_local
+from embedder.pretrained.sizes import tensors
+
+Sides = tuple[int, int]
 
 
 @dataclass(frozen=True)
 class Linear:
-    """Linear layers of one form: how many there are, the last part of their name, and the sizes of both sides."""
+    """A linear layer: its name in the model, which adapters go by, and the sizes of both sides."""
 
-    count: int
     name: str
     inputs: int
     outputs: int
@@ -42,7 +42,7 @@ class Shape:
     @property
     def weights(self) -> int:
         """Parameters that every token is multiplied with."""
-        return sum(one.count * one.inputs * one.outputs for one in self.linear)
+        return sum(one.inputs * one.outputs for one in self.linear)
 
     @property
     def parameters(self) -> int:
@@ -81,56 +81,61 @@ def folder_of(options: Model) -> Path | None:
 
 def offline(layers: int, hidden: int, vocabulary: int, length: int) -> Shape:
     """The shape of the offline student; its vocabulary is at most so large."""
-    linear = (*_square(layers, ("q_lin", "k_lin", "v_lin", "out_lin"), hidden), *_two(layers, hidden, 4 * hidden))
+    attention = {f"attention.{name}_lin": (hidden, hidden) for name in ("q", "k", "v", "out")}
+    two = {"ffn.lin1": (hidden, 4 * hidden), "ffn.lin2": (4 * hidden, hidden)}
+    linear = _blocks("transformer.layer", layers, attention | two)
     norms = 2 * hidden + layers * 4 * hidden
-    biases = sum(one.count * one.outputs for one in linear)
+    biases = sum(one.outputs for one in linear)
     return Shape(linear, (vocabulary + length) * hidden + norms + biases, layers * hidden, causal=False)
 
 
-def _square(layers: int, names: tuple[str, ...], hidden: int) -> Iterator[Linear]:
-    yield from (Linear(layers, name, hidden, hidden) for name in names)
-
-
-def _two(layers: int, hidden: int, inner: int) -> Iterator[Linear]:
-    yield from (Linear(layers, "lin1", hidden, inner), Linear(layers, "lin2", inner, hidden))
+def _blocks(prefix: str, layers: int, block: Mapping[str, Sides]) -> tuple[Linear, ...]:
+    """The linear layers of so many equal blocks."""
+    return tuple(Linear(f"{prefix}.{number}.{name}", *block[name]) for number in range(layers) for name in block)
 
 
 def _gated(layers: int, hidden: int, heads: int, keys: int, inner: int, total: int, *, causal: bool = True) -> Shape:
     """Mistral's architecture and its kin; `heads` and `keys` are numbers of outputs, `total` counts all parameters."""
-    linear = (
-        Linear(layers, "q_proj", hidden, heads),
-        Linear(2 * layers, "k_proj", hidden, keys),
-        Linear(layers, "o_proj", heads, hidden),
-        Linear(2 * layers, "up_proj", hidden, inner),
-        Linear(layers, "down_proj", inner, hidden),
-    )
-    return _with_total(linear, total, layers * heads, causal=causal)
+    block = {
+        "self_attn.q_proj": (hidden, heads),
+        "self_attn.k_proj": (hidden, keys),
+        "self_attn.v_proj": (hidden, keys),
+        "self_attn.o_proj": (heads, hidden),
+        "mlp.gate_proj": (hidden, inner),
+        "mlp.up_proj": (hidden, inner),
+        "mlp.down_proj": (inner, hidden),
+    }
+    return _with_total(_blocks("layers", layers, block), total, layers * heads, causal=causal)
 
 
 def _with_total(linear: tuple[Linear, ...], total: int, attention: int, *, causal: bool) -> Shape:
-    weights = sum(one.count * one.inputs * one.outputs for one in linear)
+    weights = sum(one.inputs * one.outputs for one in linear)
     return Shape(linear, total - weights, attention, causal)
 
 
 def _bert(layers: int, hidden: int, total: int) -> Shape:
-    linear = (*_square(layers, ("query", "key", "value", "dense"), hidden), *_two(layers, hidden, 4 * hidden))
-    return _with_total(linear, total, layers * hidden, causal=False)
+    block = {f"attention.self.{name}": (hidden, hidden) for name in ("query", "key", "value")} | {
+        "attention.output.dense": (hidden, hidden),
+        "intermediate.dense": (hidden, 4 * hidden),
+        "output.dense": (4 * hidden, hidden),
+    }
+    return _with_total(_blocks("encoder.layer", layers, block), total, layers * hidden, causal=False)
 
 
 def _modern_bert(layers: int, hidden: int, inner: int, total: int) -> Shape:
-    linear = (
-        Linear(layers, "Wqkv", hidden, 3 * hidden),
-        Linear(layers, "Wo", hidden, hidden),
-        Linear(layers, "Wi", hidden, 2 * inner),
-        Linear(layers, "Wo", inner, hidden),
-    )
-    return _with_total(linear, total, layers * hidden, causal=False)
+    block = {
+        "attn.Wqkv": (hidden, 3 * hidden),
+        "attn.Wo": (hidden, hidden),
+        "mlp.Wi": (hidden, 2 * inner),
+        "mlp.Wo": (inner, hidden),
+    }
+    return _with_total(_blocks("layers", layers, block), total, layers * hidden, causal=False)
 
 
 def _read(folder: Path, *, causal: bool) -> Shape:
     """Read a shape off a folder's config and the headers of its weights."""
     found = list(tensors(folder))
-    linear = tuple(Linear(1, name.split(".")[-2], *reversed(form)) for name, form in found if is_linear(name, form))
+    linear = tuple(Linear(one.name.removesuffix(".weight"), *reversed(one.form)) for one in found if one.linear)
     try:
         config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
@@ -140,7 +145,7 @@ def _read(folder: Path, *, causal: bool) -> Shape:
     width = (
         heads * config["head_dim"] if config.get("head_dim") else config.get("hidden_size") or config.get("dim") or 0
     )
-    return _with_total(linear, sum(prod(form) for _, form in found), layers * width, causal=causal)
+    return _with_total(linear, sum(one.size for one in found), layers * width, causal=causal)
 
 
 _MISTRAL = _gated(32, 4_096, 4_096, 1_024, 14_336, 7_110_660_096)

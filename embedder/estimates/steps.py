@@ -4,9 +4,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from embedder import layout
-from embedder.estimates.costs import evenly, mean_tokens
+from embedder.estimates.costs import evenly, token_counts
 from embedder.estimates.shapes import folder_of
-from embedder.estimates.training import Load, at_caps
+from embedder.estimates.training import Load, at_caps, total
 from embedder.params.models import Params
 from embedder.params.recipe import Recipe
 
@@ -42,29 +42,24 @@ def steps_of(params: Params, *, sample: bool) -> tuple[int | None, Load, bool]:
     templates = options.query_prompt, options.passage_prompt
     filled = {one.name: prompts(*templates, one.instruction, instruct_passages=one.instruct_passages) for one in sets}
     batches = planned(sets, student.recipe)
-    folder = layout.BASE / "model" if options.kind == "offline" else folder_of(options)
+    folder = layout.BASE_MODEL if options.kind == "offline" else folder_of(options)
     loads = []
     for batch in evenly(range(len(batches)), _BATCHES):
         texts = compose({one.name: one for one in sets}, filled, student.recipe, batches[batch])
         first = batches[batch].parts[0].dataset
         language = params.datasets[first].language if first in params.datasets else None
         loads.append(_load(texts, student.recipe, folder, language))
-    return len(batches), _mean(loads), True
+    return len(batches), total(loads, 1 / len(loads)), True
 
 
 def _load(texts: "Texts", recipe: Recipe, folder: Path | None, language: str | None) -> Load:
     sides = ((set(texts.queries), recipe.query_length), (set(texts.passages), recipe.passage_length))
-    lengths = [mean_tokens(evenly(sorted(side), _TEXTS), "", most, folder or Path(), language) for side, most in sides]
-    counts = [len(side) for side, _ in sides]
-    tokens = sum(count * length for count, length in zip(counts, lengths, strict=True))
-    squares = sum(count * length**2 for count, length in zip(counts, lengths, strict=True))
-    return Load(sum(counts), tokens, squares)
+    return total([_side(side, most, folder or Path(), language) for side, most in sides])
 
 
-def _mean(loads: list[Load]) -> Load:
-    count = len(loads)
-    return Load(
-        sum(one.texts for one in loads) / count,
-        sum(one.tokens for one in loads) / count,
-        sum(one.squares for one in loads) / count,
-    )
+def _side(texts: set[str], most: int, folder: Path, language: str | None) -> Load:
+    """Measure some of the texts for all of them."""
+    lengths = token_counts(evenly(sorted(texts), _TEXTS), "", most, folder, language)
+    if not len(lengths):
+        return Load(0, 0, 0)
+    return Load(len(texts), len(texts) * float(lengths.mean()), len(texts) * float((lengths**2).mean()))

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from embedder import languages
 from embedder.bootstrap import Statistic
-from embedder.params.models import Dataset
+from embedder.params.models import Terms
 from embedder.texts import normalise, passage_text
 
 Floats = NDArray[np.float64]
@@ -47,7 +47,7 @@ class DevSet:
         relevance: [n] as the source grades it.
         positive_at: the relevance from which a passage is a positive.
         language: ISO 639 code; None: words between blanks, as they are.
-        set_aside: how many dev queries are not here because a model was chosen by them.
+        set_aside: how many dev queries are not here because a model was chosen by them or by others of their groups.
     """
 
     name: str
@@ -101,7 +101,7 @@ class Scores:
     facts: Mapping[str, float] = field(default_factory=dict)
 
 
-def dev_set(name: str, entry: Dataset, queries: pa.Table, corpus: pa.Table, qrels: pa.Table) -> DevSet:
+def dev_set(name: str, entry: Terms, queries: pa.Table, corpus: pa.Table, qrels: pa.Table) -> DevSet:
     """Cut the dev split out of the tables of ingest."""
     titles, texts = (corpus.column(column).to_pylist() for column in ("title", "text"))
     dev = _labelled(queries, "dev")

@@ -7,11 +7,11 @@ from embedder.evaluation.clustering import clustering
 from embedder.evaluation.dev import DevSet, Scores
 from embedder.evaluation.ranked import rankable, reranking, retrieval, similarity
 from embedder.evaluation.rankers import Dense, Encoder, Ranker
-from embedder.params.models import Dataset
+from embedder.params.models import Terms
 
 RANKED: dict[str, Callable[[DevSet, Ranker], Scores]] = {"retrieval": retrieval, "reranking": reranking}
 
-Reader = Callable[[Dataset], Encoder]
+Reader = Callable[[Terms], Encoder]
 """A model, which reads each dataset with its own instruction."""
 
 

@@ -1,4 +1,4 @@
-"""The models of evaluation: the student before and after tuning, reading texts as they were trained to."""
+"""The models of evaluation: the student before and after tuning, in one dtype, reading texts as they were trained to."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from embedder.errors import StudentError
 from embedder.evaluation.measuring import Reader
 from embedder.evaluation.rankers import Encoder, Side, Vectors
 from embedder.params.load import student_of
-from embedder.params.models import Dataset, Params, Student
+from embedder.params.models import Params, Student, Terms
 from embedder.progress import meter
 from embedder.prompts import prompts
 
@@ -64,7 +64,7 @@ def reader(encode: EncodeTexts, student: Student) -> Reader:
     """Bind a model to the student's prompts and to the lengths of its recipe."""
     texts, model = DistinctTexts(encode), cast("StudentOptions", student.model)
 
-    def read(entry: Dataset) -> Encoder:
+    def read(entry: Terms) -> Encoder:
         filled = prompts(
             model.query_prompt,
             model.passage_prompt,
@@ -97,9 +97,11 @@ def reading(model: "SentenceTransformer", student: Student, what: str) -> Reader
 
 
 def _base(student: Student, device: str) -> Reader:
+    from embedder.saving import dtype_of
     from embedder.students import load_student
 
-    return reading(load_student(student.model, layout.BASE, device), student, "evaluate: texts by base")
+    model = load_student(student.model, layout.BASE, device, dtype_of(student))
+    return reading(model, student, "evaluate: texts by base")
 
 
 def _tuned(student: Student, device: str) -> Reader:

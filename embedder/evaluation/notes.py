@@ -17,7 +17,7 @@ def note(entry: Dataset, scores: Mapping[str, Scores], baselines: Mapping[str, f
     if proxy := _PROXIES.get(_view(entry)):
         parts.append(proxy)
     if set_aside:
-        parts.append(f"{set_aside:,} dev queries more are left out: finetune.selection chose by them")
+        parts.append(f"{set_aside:,} dev queries more are left out: finetune.selection chose by their groups")
     return "; ".join(parts)
 
 

@@ -6,16 +6,18 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from embedder import layout
 from embedder.bootstrap import observe
 from embedder.errors import StudentError
 from embedder.evaluation.dev import DevSet, Scores
 from embedder.evaluation.measuring import measure, unmeasurable
 from embedder.evaluation.models import reading
-from embedder.evaluation.parts import chosen_by
+from embedder.evaluation.parts import choosing
 from embedder.evaluation.results import AVERAGED, STACKED
 from embedder.params.load import student_of
-from embedder.params.models import Dataset, Params, Student
+from embedder.params.models import Params, Student, Terms
 from embedder.progress import say
+from embedder.set_aside import read
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
@@ -26,17 +28,17 @@ class Scorer:
 
     Args:
         sets: dataset -> the dev queries to choose by.
-        entries: dataset -> its entry in params.yaml.
+        terms: dataset -> what it asks for.
         student: whose prompts and lengths count; its recipe's seed is that of the clusterings.
 
     Raises:
         StudentError: there is no query to choose by.
     """
 
-    def __init__(self, sets: Mapping[str, DevSet], entries: Mapping[str, Dataset], student: Student) -> None:
+    def __init__(self, sets: Mapping[str, DevSet], terms: Mapping[str, Terms], student: Student) -> None:
         self.without = {name: reason for name, data in sets.items() if (reason := unmeasurable(data))}
         self._sets = {name: data for name, data in sets.items() if name not in self.without}
-        self._entries, self._student = entries, student
+        self._terms, self._student = terms, student
         if not self._sets:
             raise StudentError("finetune.selection.share sets no dev query aside; raise it, or set selection to null")
 
@@ -48,9 +50,9 @@ class Scorer:
     def __call__(self, model: "SentenceTransformer") -> float:
         """Score `model` as it is now, and say how long that took."""
         start = time.perf_counter()
-        read = reading(model, self._student, "finetune: texts of a score")
+        reader = reading(model, self._student, "finetune: texts of a score")
         seed = self._student.recipe.seed
-        found = {name: measure(data, read(self._entries[name]), seed) for name, data in self._sets.items()}
+        found = {name: measure(data, reader(self._terms[name]), seed) for name, data in self._sets.items()}
         value = mean_of_tasks({name: data.task for name, data in self._sets.items()}, found)
         say(f"finetune: score {value:.6f} in {time.perf_counter() - start:.1f} s")
         return value
@@ -61,10 +63,12 @@ def scorer_of(params: Params) -> Scorer | None:
 
     Raises:
         StudentError: there is no query to choose by.
-        TableError: a table of ingest cannot be read.
+        TableError: they cannot be read, or are of another share.
     """
-    selection = params.finetune.selection
-    return Scorer(chosen_by(params, selection.share), params.datasets, student_of(params)) if selection else None
+    if not params.finetune.selection:
+        return None
+    parts = read(layout.SELECTION, params.finetune.selection.share)
+    return Scorer(choosing(parts), {name: part.terms for name, part in parts.items()}, student_of(params))
 
 
 def mean_of_tasks(tasks: Mapping[str, str], scores: Mapping[str, Scores]) -> float:

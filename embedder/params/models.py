@@ -39,24 +39,33 @@ Language = Annotated[str, StringConstraints(pattern=r"^[a-z]{2,3}$")]
 LABEL_TASKS = frozenset({"classification", "clustering"})
 
 
-class Dataset(Model):
-    """One corpus with its queries: what it asks for, where it comes from, what counts as relevant.
+class Terms(Model):
+    """What a dataset asks of a model, and what counts as right: all that a score of one must know of it.
 
     Attributes:
         language: ISO 639 code of its texts: how words are found, stemmed and compared; null: words between blanks,
             as they are.
-        ingest: what it overrides of the section `ingest`, key by key.
-        filter: what it overrides of the section `filter`, key by key.
     """
 
     task: Task
     instruction: Annotated[str, Field(min_length=1)]
     instruct_passages: bool
     language: Language | None
+    positive_at: Grade
+
+
+class Dataset(Terms):
+    """One corpus with its queries: what it asks for, where it comes from, what counts as relevant.
+
+    Attributes:
+        weight: its share of the batches; with 0 it is evaluated, and nothing is learnt from it or chosen by it.
+        ingest: what it overrides of the section `ingest`, key by key.
+        filter: what it overrides of the section `filter`, key by key.
+    """
+
     licence: Annotated[str, Field(min_length=1)]
     path: Annotated[str, Field(min_length=1)]
     source: Source
-    positive_at: Grade
     negative_at: Grade | None
     weight: Annotated[float, Field(ge=0)]
     label_mode: Literal["label", "example"] | None
@@ -76,6 +85,11 @@ class Dataset(Model):
                 f"{'none' if self.labelled else 'some'}"
             )
         return self
+
+    @property
+    def terms(self) -> Terms:
+        """What a score must know of it, and no more."""
+        return Terms.model_validate(self.model_dump(include=set(Terms.model_fields)))
 
     @property
     def labelled(self) -> bool:

@@ -59,8 +59,8 @@ class Recipe(Model):
 
     Attributes:
         steps: how many batches; null where `epochs` says it.
-        epochs: how often the rows of the datasets with a weight are gone through, all together; each of them as often
-            where they have one weight and `size_exponent` is 1.
+        epochs: how often the datasets of the largest weight are gone through where `size_exponent` is 1, and the others
+            by their weight: half as often at half of it. Another `size_exponent` shares out as many steps otherwise.
         batch_size: rows of a batch.
         homogeneous: whether a batch is of one dataset.
         size_exponent: a dataset's share of the batches is weight * (batches of one epoch) ** size_exponent (where
@@ -69,7 +69,7 @@ class Recipe(Model):
         rows_per_query: the most rows of a query in an epoch, drawn anew in each; null for all.
         learning_rate: the highest.
         warmup_steps: of a linear rise; a linear fall follows.
-        weight_decay: of AdamW.
+        weight_decay: of AdamW, on matrices; biases and the weights of norms have none.
         max_grad_norm: a longer gradient is shortened to it.
         losses: the weight of each loss that is summed, by its name in `losses.LOSSES`.
         distilled: what `listwise` learns; null without it.

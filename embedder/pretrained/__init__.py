@@ -28,7 +28,7 @@ class Pretrained(Model):
     Attributes:
         name: a Hub id, or a local folder, relative to the project.
         revision: the commit of a Hub id (40 hex), or the content hash of a folder (64 hex, `embedder.revisions`).
-        licence: of the weights.
+        licence: of the weights, and of the adapter merged into them: the one that allows less.
         pooling: what the vector is read off; weighted_mean weighs each token by its position.
         query_prompt: what stands before a query; `{instruction}` in it is the dataset's.
         passage_prompt: what stands before a passage.

@@ -1,15 +1,59 @@
-"""How large a model is and in which dtypes, read off its files without loading it."""
+"""How large a model is and in which dtypes, read off the headers of its files without loading it."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from dataclasses import dataclass
 from math import prod
 from pathlib import Path
-from typing import Any
 
 from embedder.errors import ModelError
 
-# Of BERT, Mistral and Qwen, GPT-2, T5.
+# Of BERT, Mistral and Qwen, GPT-2, T5: looked up and not multiplied with.
 _EMBEDDINGS = ("embeddings.", "embed_tokens.", "wte.", "wpe.", "shared.")
+# Of models that guess words, and of BERT's: no vector comes of them, and none is loaded for one.
+_HEADS = ("lm_head.", "cls.")
+_MATRIX = 2
+
+
+@dataclass(frozen=True)
+class Tensor:
+    """A tensor of a file: its name, the sizes of its sides, and its dtype as safetensors calls it: F32, BF16."""
+
+    name: str
+    form: tuple[int, ...]
+    dtype: str
+
+    @property
+    def size(self) -> int:
+        """How many numbers there are."""
+        return prod(self.form)
+
+    @property
+    def looked_up(self) -> bool:
+        """Whether it is a table that no text is multiplied with."""
+        return any(part in self.name for part in _EMBEDDINGS)
+
+    @property
+    def linear(self) -> bool:
+        """Whether it is the weight of a linear layer that every token goes through: no table, and no pooler's."""
+        weighs = len(self.form) == _MATRIX and self.name.endswith(".weight")
+        return weighs and "pooler" not in self.name.split(".") and not self.looked_up
+
+
+def tensors(folder: Path) -> Iterator[Tensor]:
+    """Yield the tensors of a folder's safetensors, but those of a head that guesses words.
+
+    Raises:
+        ModelError: a file is no safetensors.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    for path in sorted(folder.glob("*.safetensors")):
+        try:
+            with safe_open(path, framework="numpy") as file:
+                slices = ((name, file.get_slice(name)) for name in file.keys() if not name.startswith(_HEADS))  # noqa: SIM118 - no mapping
+                yield from (Tensor(name, tuple(one.get_shape()), one.get_dtype()) for name, one in slices)
+        except SafetensorError as error:
+            raise ModelError(f"{path}: no readable safetensors ({error}); save or download the model again") from error
 
 
 def parameters(folder: Path) -> int:
@@ -18,12 +62,7 @@ def parameters(folder: Path) -> int:
     Raises:
         ModelError: a file is no safetensors.
     """
-    found = 0
-    for path in sorted(folder.glob("*.safetensors")):
-        with _headers(path) as tensors:
-            names = [name for name in tensors.keys() if not any(part in name for part in _EMBEDDINGS)]  # noqa: SIM118 - no mapping
-            found += sum(prod(tensors.get_slice(name).get_shape()) for name in names)
-    return found
+    return sum(one.size for one in tensors(folder) if not one.looked_up)
 
 
 def dtypes(folder: Path) -> set[str]:
@@ -32,19 +71,4 @@ def dtypes(folder: Path) -> set[str]:
     Raises:
         ModelError: a file is no safetensors.
     """
-    found: set[str] = set()
-    for path in sorted(folder.glob("*.safetensors")):
-        with _headers(path) as tensors:
-            found |= {tensors.get_slice(name).get_dtype() for name in tensors.keys()}  # noqa: SIM118 - no mapping
-    return found
-
-
-@contextmanager
-def _headers(path: Path) -> Iterator[Any]:
-    from safetensors import SafetensorError, safe_open
-
-    try:
-        with safe_open(path, framework="numpy") as tensors:
-            yield tensors
-    except SafetensorError as error:
-        raise ModelError(f"{path}: no readable safetensors ({error}); save or download the model again") from error
+    return {one.dtype for one in tensors(folder)}

@@ -14,7 +14,7 @@ from embedder.pretrained import Pretrained
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
 
-RECORD = "record.json"
+RECORD = Path("model") / "record.json"
 # What loses bits in another dtype, in the words of safetensors.
 _ROUNDED = {"float32": {"F64"}, "bfloat16": {"F64", "F32", "F16"}}
 
@@ -42,7 +42,7 @@ class Options(Pretrained):
 
 
 def build_base(options: Options, texts: Sequence[str], folder: Path) -> Mapping[str, object]:
-    """Write `record.json`: what `options` pin, and a local folder's file hashes. A Hub id needs no network.
+    """Write `model/record.json`: what `options` pin, and a local folder's file hashes. A Hub id needs no network.
 
     Args:
         options: the model.
@@ -56,6 +56,7 @@ def build_base(options: Options, texts: Sequence[str], folder: Path) -> Mapping[
 
     del texts
     record = {**_pinned(options), "licence": options.licence, "files": check(options, _what(options))}
+    (folder / RECORD).parent.mkdir(exist_ok=True)
     write_json(folder / RECORD, record)
     return record
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 from embedder.errors import StudentError
 from embedder.params.models import Student
 from embedder.params.recipe import Lora
+from embedder.saving import dtype_of
 from embedder.students import load_student
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ _NONE = """There is no adapter: all weights were tuned (`lora: null` in the reci
 
 
 def load_base(student: Student, base_folder: Path, device: str) -> "SentenceTransformer":
-    """Load a student to be tuned.
+    """Load a student to be tuned, or to be compared with what was: its weights in `saving.dtype_of`.
 
     Where all weights are tuned they are float32, whatever they compute in: an update of a small learning rate is less
     than the last bit of a 16-bit weight.
@@ -36,7 +37,7 @@ def load_base(student: Student, base_folder: Path, device: str) -> "SentenceTran
         StudentError: the base is missing, or was built by other options.
         ModelError: a pretrained model cannot be had, or is not what its entry says.
     """
-    return load_student(student.model, base_folder, device, dtype=None if student.recipe.lora else "float32")
+    return load_student(student.model, base_folder, device, dtype_of(student))
 
 
 def adapt(model: "SentenceTransformer", student: Student) -> Any:  # noqa: ANN401 - PEFT ships no types

@@ -37,6 +37,8 @@ class Texts:
             positive's again where a row has fewer.
         wanted: [rows, 1 + negatives] the shares to distil, see `losses.Compared`; None where nothing is distilled.
         temperature: [rows, 1].
+        masked_own: how many of the negatives that rows draw do not count, because they are known to be right or nearly so.
+        masked_in_batch: how many pairs of a row and a passage that another row brings do not count for the same reason.
     """
 
     queries: list[str]
@@ -46,6 +48,8 @@ class Texts:
     listed: Ints
     wanted: Floats | None
     temperature: Floats
+    masked_own: int
+    masked_in_batch: int
 
 
 def in_batch(dataset: TrainingSet, recipe: Recipe) -> bool:
@@ -79,18 +83,18 @@ def compose(sets: Mapping[str, TrainingSet], prompts: Mapping[str, Prompts], rec
     columns, listed = np.unique(prefix[:, None] * texts + np.where(own, drawn, drawn[:, :1]), return_inverse=True)
     before = prefixes[columns // texts].tolist()
     temperature = [recipe.of(one.name).temperature or recipe.temperature for one, _ in parts]
+    counting = _counting(listed, _by_row(parts, [in_batch(one, recipe) for one, _ in parts]))
+    allowed = _less(counting, _columns_of(close, columns, texts, len(prefixes)), listed[:, 0])
     return Texts(
         queries=list(map(add, _by_row(parts, asked).tolist(), said(queries))),
         passages=list(map(add, before, said(columns % texts))),
         targets=listed[:, 0],
-        allowed=_allowed(
-            listed,
-            _by_row(parts, [in_batch(one, recipe) for one, _ in parts]),
-            _columns_of(close, columns, texts, len(prefixes)),
-        ),
+        allowed=allowed,
         listed=listed,
         wanted=_wanted(parts, own, recipe.distilled) if recipe.distilled else None,
         temperature=_by_row(parts, temperature).astype(np.float32)[:, None],
+        masked_own=int(np.count_nonzero(drawn >= 0) - np.count_nonzero(own)),
+        masked_in_batch=int(np.count_nonzero(counting) - np.count_nonzero(allowed)),
     )
 
 
@@ -151,14 +155,21 @@ def _columns_of(pairs: Pairs, columns: Ints, texts: int, prefixes: int) -> Pairs
     return rows[found], places[found]
 
 
-def _allowed(listed: Ints, shared: Bools, close: Pairs) -> Bools:
-    allowed = np.zeros((len(listed), listed.max() + 1), dtype=bool)
-    others = np.zeros(allowed.shape[1], dtype=bool)
+def _counting(listed: Ints, shared: Bools) -> Bools:
+    """[rows, passages] what a row lists and, where rows share, what those that share list."""
+    counting = np.zeros((len(listed), listed.max() + 1), dtype=bool)
+    others = np.zeros(counting.shape[1], dtype=bool)
     others[listed[shared]] = True
-    allowed[shared] = others
-    np.put_along_axis(allowed, listed, values=True, axis=1)
+    counting[shared] = others
+    np.put_along_axis(counting, listed, values=True, axis=1)
+    return counting
+
+
+def _less(counting: Bools, close: Pairs, targets: Ints) -> Bools:
+    """What counts, without the pairs that are close, but for each row's positive."""
+    allowed = counting.copy()
     allowed[close] = False
-    np.put_along_axis(allowed, listed[:, :1], values=True, axis=1)
+    allowed[np.arange(len(allowed)), targets] = True
     return allowed
 
 

@@ -11,11 +11,10 @@ from embedder import layout, schemas
 from embedder.licences import licence_lines, restricted
 from embedder.markdown import inline
 from embedder.model_card import table, without_results
-from embedder.params.finetune import Finetune
-from embedder.params.models import Student
 from embedder.pretrained import Pretrained, is_local
 from embedder.prompts import Prompts
 from embedder.revisions import content_hash, file_hashes
+from embedder.training.asked import Asked
 from embedder.training.history import Step
 
 # https://huggingface.co/docs/hub/model-cards: `base_model` is a repository of the Hub.
@@ -29,30 +28,41 @@ class Made:
     """What a card says of a training.
 
     Attributes:
-        name: the student's in params.yaml.
-        student: its entry.
-        settings: the section `finetune`.
+        asked: what the training was asked for.
         data: what the shards say, see `data_of`.
         used: the rows of each dataset that training saw.
         filled: the prompts of each dataset.
         prompts: the prompts of the saved model, by name.
-        history: of the training.
+        runs: those that the weights are of: one, or several that were averaged.
         chosen: what was chosen after it, in words; empty where nothing was.
         figures: other figures, in words: parameters, cosines.
-        beside: whether the model is an adapter on its base.
     """
 
-    name: str
-    student: Student
-    settings: Finetune
+    asked: Asked
     data: "Data"
     used: Mapping[str, int]
     filled: Mapping[str, Prompts]
     prompts: Mapping[str, str]
-    history: Sequence[Step]
+    runs: Sequence["Steps"]
     chosen: str
     figures: Mapping[str, str]
-    beside: bool
+
+
+@dataclass(frozen=True)
+class Steps:
+    """The steps of a run.
+
+    Attributes:
+        seed: of the run.
+        planned: how many there would be.
+        kept: how many made the weights: more may have been carried out.
+        history: of those carried out.
+    """
+
+    seed: int
+    planned: int
+    kept: int
+    history: Sequence[Step]
 
 
 @dataclass(frozen=True)
@@ -88,7 +98,7 @@ def card(made: Made) -> str:
     """Write the card of a tuned model; `model_card.with_results` adds what it is worth."""
     head = "\n".join(_head(made))
     parts = [
-        f"---\n{head}\n---\n# {inline(made.name)}, tuned\n",
+        f"---\n{head}\n---\n# {inline(made.asked.name)}, tuned\n",
         "A model that turns texts into vectors: a base, tuned on queries, their positives and hard negatives.\n",
         _use(made),
         _base(made),
@@ -106,19 +116,23 @@ def _head(made: Made) -> Iterator[str]:
     languages = sorted({one["language"] for one in made.data.datasets.values() if one.get("language")})
     if languages:
         yield "\n".join(["language:", *(f"- {json.dumps(language)}" for language in languages)])
-    yield from licence_lines(_licences(made))
-    options = made.student.model
+    yield from licence_lines(set(_licences(made).values()))
+    options = made.asked.student.model
     if isinstance(options, Pretrained) and not is_local(options) and _REPOSITORY.fullmatch(options.name):
-        yield f"base_model: {json.dumps(options.name)}\nbase_model_relation: {'adapter' if made.beside else 'finetune'}"
+        yield f"base_model: {json.dumps(options.name)}\nbase_model_relation: {'adapter' if made.asked.beside else 'finetune'}"
     yield "tags:\n- sentence-transformers\n- feature-extraction\n- sentence-similarity\n- hard-negatives"
-    if made.student.recipe.lora:
+    if made.asked.student.recipe.lora:
         yield "- lora"
 
 
-def _licences(made: Made) -> set[str]:
-    """Of the base and of the data: what is made of them is bound by all."""
-    said = {one.get("licence", _NOT_SAID) for one in made.data.datasets.values()}
-    return said | ({made.student.model.licence} if isinstance(made.student.model, Pretrained) else set())
+def _licences(made: Made) -> dict[str, str]:
+    """Of the base and of the data, by name: what is made of them is bound by all."""
+    options = made.asked.student.model
+    found = {name: said.get("licence", _NOT_SAID) for name, said in made.data.datasets.items()}
+    if not isinstance(options, Pretrained):
+        return found
+    adapter = f" with adapter {_shown(options.adapter.name)}" if options.adapter else ""
+    return {f"base {_shown(options.name)}{adapter}": options.licence} | found
 
 
 def _use(made: Made) -> str:
@@ -133,8 +147,8 @@ vectors = model.encode(["a query"]{by_name})"""
 
 def _where(made: Made) -> str:
     """What must be at hand, where the weights are an adapter on a base."""
-    options = made.student.model
-    if not made.beside:
+    options = made.asked.student.model
+    if not made.asked.beside:
         return ""
     if isinstance(options, Pretrained) and not is_local(options):
         return (
@@ -147,7 +161,7 @@ def _where(made: Made) -> str:
 
 
 def _base(made: Made) -> str:
-    options = made.student.model
+    options = made.asked.student.model
     if not isinstance(options, Pretrained):
         return "## Base\n\nA small model that this project built from the train texts of its datasets alone.\n"
     rows = [("model", _shown(options.name)), ("revision", options.revision), ("licence", options.licence)]
@@ -164,11 +178,11 @@ def _shown(name: str) -> str:
 def _data(made: Made) -> str:
     header = ("dataset", "task", "weight", "rows used", "language", "licence", "negatives by", "of rank", "rules")
     rows = [_row(name, said, made.used.get(name, 0)) for name, said in made.data.datasets.items()]
-    forbidden = restricted({name: said.get("licence", "") for name, said in made.data.datasets.items()})
+    warned = restricted(_licences(made))
     return (
         f"## Data\n\n{table(header, rows)}\n"
         f"SHA-256 of the shards: `{made.data.sha256}`, which `python -m embedder.revisions {layout.SHARDS.as_posix()}` "
-        "prints.\n" + (f"\n**Restricted by the licence of its data** ({inline(forbidden)}).\n" if forbidden else "")
+        "prints.\n" + (f"\n**Restricted by the licences of its base and data** ({inline(warned)}).\n" if warned else "")
     )
 
 
@@ -206,21 +220,29 @@ def _quoted(text: str) -> str:
 
 
 def _recipe(made: Made) -> str:
-    model = made.student.model.model_dump(mode="json")
+    model = made.asked.student.model.model_dump(mode="json")
     for one in (model, model.get("adapter")):
         if one and "name" in one:
             one["name"] = _shown(one["name"])
-    recipe = made.student.recipe.model_dump(mode="json")
-    said = {"finetune": made.settings.model_dump(mode="json"), "model": model, "recipe": recipe}
+    recipe = made.asked.student.recipe.model_dump(mode="json")
+    said = {"finetune": made.asked.settings.model_dump(mode="json"), "model": model, "recipe": recipe}
     return json.dumps(said, indent=2, sort_keys=True)
 
 
 def _figures(made: Made) -> Iterator[tuple[str, str]]:
-    losses = [step.loss for step in made.history]
-    yield "steps", f"{len(losses):,}"
-    for name, some in (("first", losses[:_RECENT]), ("last", losses[-_RECENT:])):
-        if some:
-            yield f"mean loss of the {name} {len(some)} steps", f"{sum(some) / len(some):.4f}"
+    for run in made.runs:
+        yield from _steps(run, f", seed {run.seed}" if len(made.runs) > 1 else "")
     if made.chosen:
         yield "chosen", made.chosen
     yield from made.figures.items()
+
+
+def _steps(run: Steps, of: str) -> Iterator[tuple[str, str]]:
+    """The steps of a run, and its losses as far as it was kept."""
+    yield f"steps planned{of}", f"{run.planned:,}"
+    yield f"steps carried out{of}", f"{len(run.history):,}"
+    yield f"steps kept{of}", f"{run.kept:,}"
+    losses = [step.loss for step in run.history[: run.kept]]
+    for name, some in (("first", losses[:_RECENT]), ("last", losses[-_RECENT:])):
+        if some:
+            yield f"mean loss of the {name} {len(some)} steps{of}", f"{sum(some) / len(some):.4f}"

@@ -16,7 +16,10 @@ def check(sets: Sequence[TrainingSet], recipe: Recipe) -> None:
             any negative, or distils scores that no row has.
     """
     if unknown := sorted(set(recipe.datasets) - {one.name for one in sets}):
-        raise StudentError(f"recipe.datasets names '{unknown[0]}', which has no shards; see data/materialize/train")
+        raise StudentError(
+            f"recipe.datasets names '{unknown[0]}', which has no shards; see data/materialize/train (a dataset of weight 0 "
+            "has none)"
+        )
     weighted = [one for one in sets if one.weight]
     for one in weighted:
         if recipe.of(one.name).in_batch_negatives and one.task not in IN_BATCH:

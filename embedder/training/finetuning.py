@@ -12,8 +12,8 @@ from embedder.params.recipe import Recipe
 from embedder.params.runtime import Runtime
 from embedder.prompts import Prompts, prompts
 from embedder.training.checks import check
-from embedder.training.history import Step
-from embedder.training.identity import identity
+from embedder.training.history import Step, masked
+from embedder.training.identity import identity, plan_hash
 from embedder.training.loop import Work
 from embedder.training.memory import pieces_of
 from embedder.training.objective import check_dimensions
@@ -49,9 +49,9 @@ class Tuned:
         prompts: by dataset.
         batches: the plan of the run that was chosen, of the first of them where their average was.
         history: of the same run: one step a batch.
+        histories: of all runs, by their seeds.
         report: what was trained on what, and what was chosen.
         chosen: the choice in words; empty without one.
-        identity: of the runs, to forget them by once the outputs are in place.
     """
 
     model: "SentenceTransformer"
@@ -59,9 +59,9 @@ class Tuned:
     prompts: dict[str, Prompts]
     batches: list[Batch]
     history: list[Step]
+    histories: dict[int, list[Step]]
     report: dict[str, object]
     chosen: str
-    identity: dict[str, str]
 
 
 @dataclass(frozen=True)
@@ -116,21 +116,26 @@ def tune(
     for seed in _seeds(recipe, selection):
         batches = planned(sets, _of_seed(recipe, seed))
         work = Work(batches, {one.name: one for one in sets}, filled, recipe, pieces, processes)
-        trained[seed] = _train(tunable, work, runtime, fixed, seed, settings, score)
-    report = _parameters(model)
+        of_run = fixed | {"plan": plan_hash(batches)}
+        trained[seed] = _train(tunable, work, runtime, of_run, seed, settings, score)
+    parameters = _parameters(model)
     choice = _choose(tunable, trained, selection, score, processes) if selection else None
-    seed = choice.candidate.seeds[0] if choice else recipe.seed
-    shown = trained[seed]
+    used = {seed: trained[seed] for seed in (choice.candidate.seeds if choice else (recipe.seed,))}
+    shown = next(iter(used.values()))
     longest = max(recipe.query_length, recipe.passage_length)
     model.max_seq_length = min(model.max_seq_length or longest, longest)
-    report |= {
-        "steps": len(shown.batches),
-        "datasets": usage(sets, shown.batches[: shown.steps], _of_seed(recipe, seed)),
+    report: dict[str, object] = {
+        "parameters": parameters,
+        "runs": _runs(trained),
+        "seeds": list(used),
+        "datasets": usage(sets, [(one.batches[: one.steps], _of_seed(recipe, seed)) for seed, one in used.items()]),
+        "masked": masked([step for one in used.values() for step in one.run.history[: one.steps]]),
     }
     if choice and scorer:
-        report["selection"] = scorer.report() | {"runs": _runs(trained)} | choice.report()
+        report["selection"] = scorer.report() | choice.report()
     said = choice.line if choice else ""
-    return Tuned(model, tunable.adapted, filled, shown.batches, shown.run.history, report, said, fixed)
+    histories = {seed: one.run.history for seed, one in trained.items()}
+    return Tuned(model, tunable.adapted, filled, shown.batches, shown.run.history, histories, report, said)
 
 
 def planned(sets: Sequence[TrainingSet], recipe: Recipe) -> list[Batch]:
@@ -220,17 +225,22 @@ def _prompts(options: "StudentOptions", one: TrainingSet) -> Prompts:
     )
 
 
-def _parameters(model: "SentenceTransformer") -> dict[str, object]:
+def _parameters(model: "SentenceTransformer") -> dict[str, int]:
+    """Of one run: an average has the adapters of several."""
     parameters = list(model.parameters())
     trained = sum(one.numel() for one in parameters if one.requires_grad)
-    return {"parameters": {"trained": trained, "all": sum(one.numel() for one in parameters)}}
+    return {"trained": trained, "all": sum(one.numel() for one in parameters)}
 
 
 def _runs(trained: Mapping[int, _Trained]) -> list[dict[str, object]]:
-    """What report.json says of each run: its seed, its steps, those that made its weights, its scores in training."""
+    """What report.json says of each run: its seed, its steps, those that made its weights, its scores in training.
+
+    A run may end before what was planned, for want of hope, and its best weights may be those of an earlier step.
+    """
     return [
         {
             "seed": seed,
+            "steps_planned": len(one.batches),
             "steps": len(one.run.history),
             "steps_kept": one.steps,
             "last_loss": round(one.run.history[-1].loss, 6),

@@ -1,7 +1,7 @@
 """What a training run was: one row a step, the same bytes for the same run."""
 
 import csv
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
@@ -24,6 +24,10 @@ class Step:
         gradient_norm: before it was shortened.
         positive_10: a tenth of the positives have a lower cosine; positive_50 and positive_90 likewise.
         negative_10: a tenth of the negatives that count have a lower cosine; negative_50 and negative_90 likewise.
+        masked_own: negatives that rows drew and that do not count: known to be right for their query, or nearly so.
+        masked_in_batch: pairs of a row and a passage of another row that do not count for the same reason.
+        masked_by_score: more such pairs, by the recipe's `score_mask`.
+        rows_alone: rows that are left with their positive alone; they have loss 0.
     """
 
     step: int
@@ -43,12 +47,24 @@ class Step:
     negative_10: float
     negative_50: float
     negative_90: float
+    masked_own: int
+    masked_in_batch: int
+    masked_by_score: int
+    rows_alone: int
 
 
-def write_history(path: Path, history: Sequence[Step]) -> None:
-    """Write the history as CSV, floats at six significant digits."""
+def masked(history: Sequence[Step]) -> dict[str, int]:
+    """Add up what did not count in some steps, by the names of the columns."""
+    names = [field.name for field in fields(Step) if field.name.startswith("masked_")] + ["rows_alone"]
+    return {name: sum(getattr(step, name) for step in history) for name in names}
+
+
+def write_history(path: Path, runs: Mapping[int, Sequence[Step]]) -> None:
+    """Write the histories of runs, by their seeds, as CSV: first the seed, floats at six significant digits."""
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
-        writer.writerow([field.name for field in fields(Step)])
-        for step in history:
-            writer.writerow([f"{v:.6g}" if isinstance(v, float) else v for v in asdict(step).values()])
+        writer.writerow(["seed", *(field.name for field in fields(Step))])
+        for seed, history in runs.items():
+            for step in history:
+                row = asdict(step).values()
+                writer.writerow([seed, *(f"{value:.6g}" if isinstance(value, float) else value for value in row)])

@@ -2,16 +2,24 @@
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
-from importlib.metadata import version
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+
+import numpy as np
 
 from embedder.params.finetune import Finetune
 from embedder.params.models import Student
 from embedder.revisions import content_hash, file_hashes
+from embedder.training.plans import Batch
 
-_PACKAGES = ("torch", "transformers", "tokenizers", "sentence-transformers", "peft", "numpy")
-_CODE = ("training", "students", "pretrained", "evaluation", "encoding.py", "padding.py", "prompts.py")
+# What a run computes with, and what a score and the tables are read and searched with.
+_PACKAGES = (
+    *("torch", "transformers", "tokenizers", "safetensors", "sentence-transformers", "peft", "accelerate"),
+    *("numpy", "scipy", "scikit-learn", "pyarrow", "faiss-cpu", "faiss-gpu"),
+)
+_ROOT = Path(__file__).resolve().parents[1]
 
 
 def inputs_of(folders: Sequence[Path]) -> dict[str, str]:
@@ -20,7 +28,7 @@ def inputs_of(folders: Sequence[Path]) -> dict[str, str]:
 
 
 def identity(inputs: Mapping[str, str], student: Student, settings: Finetune, device: str) -> dict[str, str]:
-    """Name all that fixes a run but its seed.
+    """Name all that fixes a run but its seed and its plan, which is of the seed.
 
     What changes no more than the order of sums is left out, so that a run goes on with fewer processes or in less
     memory; and so is what is chosen and saved after it.
@@ -37,19 +45,36 @@ def identity(inputs: Mapping[str, str], student: Student, settings: Finetune, de
         "settings": settings.model_dump(include={"backend", "mini_batch_tokens", "cached_tokens"}),
         "scored": scored,
         "device": device.partition(":")[0],
-        "packages": {name: version(name) for name in _PACKAGES},
-        "code": _code(),
+        "packages": _versions(),
+        "code": code(_ROOT),
     }
     return dict(inputs) | {name: _hash(value) for name, value in fixed.items()}
 
 
-def _code() -> dict[str, str]:
-    """A run must not go on with a checkpoint of code that has changed since."""
-    root = Path(__file__).resolve().parents[1]
-    found: dict[str, str] = {}
-    for path in (root / name for name in _CODE):
-        files = sorted(path.rglob("*.py")) if path.is_dir() else [path]
-        found |= {file.relative_to(root).as_posix(): hashlib.sha256(file.read_bytes()).hexdigest() for file in files}
+def plan_hash(batches: Iterable[Batch]) -> str:
+    """Hash which rows and negatives make each step's batch."""
+    found = hashlib.sha256()
+    for batch in batches:
+        for part in batch.parts:
+            said = batch.step, part.dataset, part.epoch, part.negatives.shape
+            found.update(json.dumps(said).encode())
+            found.update(np.ascontiguousarray(part.rows, dtype="<i8").tobytes())
+            found.update(np.ascontiguousarray(part.negatives, dtype="<i4").tobytes())
+    return found.hexdigest()
+
+
+def code(root: Path) -> dict[str, str]:
+    """Hash every source file of a package: a run must not go on with a checkpoint of code that has changed since."""
+    files = sorted(root.rglob("*.py"))
+    return {file.relative_to(root).as_posix(): hashlib.sha256(file.read_bytes()).hexdigest() for file in files}
+
+
+def _versions() -> dict[str, str]:
+    """Of the packages that are here: FAISS is there in one of two."""
+    found = {}
+    for name in _PACKAGES:
+        with suppress(PackageNotFoundError):
+            found[name] = version(name)
     return found
 
 

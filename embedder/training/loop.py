@@ -47,11 +47,18 @@ class Work:
 
 
 def optimizer_of(model: "SentenceTransformer", recipe: Recipe) -> "AdamW":
-    """AdamW (Loshchilov and Hutter 2019, arXiv 1711.05101) on all that is trained."""
+    """AdamW (Loshchilov and Hutter 2019, arXiv 1711.05101) on all that is trained.
+
+    Biases and the weights of norms, which are vectors, do not decay: as in transformers' Trainer, which published recipes
+    mean.
+    """
     from torch.optim import AdamW
 
     trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
-    return AdamW(trained, lr=recipe.learning_rate, weight_decay=recipe.weight_decay)
+    matrices = [parameter for parameter in trained if parameter.ndim > 1]
+    vectors = [parameter for parameter in trained if parameter.ndim <= 1]
+    groups = [{"params": matrices, "weight_decay": recipe.weight_decay}, {"params": vectors, "weight_decay": 0.0}]
+    return AdamW([group for group in groups if group["params"]], lr=recipe.learning_rate)
 
 
 def train(
@@ -149,4 +156,5 @@ def _row(
         *figures,
         *found.positives,
         *found.negatives,
+        *found.masked,
     )

@@ -22,6 +22,16 @@ def fuse(adapted: nn.Module) -> None:
                 layer.lora_variant.setdefault(name, Fused())
 
 
+def plain(adapted: nn.Module) -> None:
+    """Have them computed as whoever loads the files will: by PEFT, and in the dtype of the layers that they are on."""
+    for layer in adapted.modules():
+        if type(layer) is Linear:
+            layer.lora_variant.clear()
+            weight: Any = layer.get_base_layer().weight
+            for part in (layer.lora_A, layer.lora_B):
+                part.to(weight.dtype)
+
+
 class Fused(LoraVariant):
     """What PEFT asks of a kind of LoRA; but for the passes it is the plain kind."""
 

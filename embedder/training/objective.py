@@ -1,7 +1,7 @@
 """From the vectors of a batch to its loss, and to what the history says of its similarities."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from embedder.errors import StudentError
 from embedder.params.recipe import Recipe
@@ -16,15 +16,32 @@ QUANTILES = (0.1, 0.5, 0.9)
 _SAMPLED = 2**20
 
 
+class Masked(NamedTuple):
+    """What does not count in a batch.
+
+    Attributes:
+        own: see `Texts.masked_own`.
+        in_batch: see `Texts.masked_in_batch`.
+        by_score: how many more such pairs look like unjudged positives to the model, see `Recipe.score_mask`.
+        alone: rows that are left with their positive alone: they have loss 0.
+    """
+
+    own: int
+    in_batch: int
+    by_score: int
+    alone: int
+
+
 @dataclass(frozen=True)
 class Similarities:
     """Quantiles (0.1, 0.5, 0.9) of cosines: positives', and of the negatives that count; 0 without any.
 
-    Of more than a million every n-th is taken.
+    Of more than a million every n-th is taken. Beside them, how many were masked.
     """
 
     positives: tuple[float, float, float]
     negatives: tuple[float, float, float]
+    masked: Masked
 
 
 class Objective:
@@ -40,7 +57,7 @@ class Objective:
     def __init__(self, tokens: Tokens, texts: Texts, recipe: Recipe, device: str) -> None:
         import torch
 
-        self._recipe = recipe
+        self._recipe, self._texts = recipe, texts
         self._queries = torch.as_tensor(tokens.queries, device=device)
         self._passages = torch.as_tensor(tokens.passages, device=device)
         self._targets = torch.as_tensor(texts.targets, device=device)
@@ -64,8 +81,11 @@ class Objective:
         """What the history says of a batch's cosines."""
         found = self._cosines(vectors.detach(), vectors.shape[1])
         positives = found.gather(1, self._targets[:, None]).flatten()
-        others = self._counted(found).scatter(1, self._targets[:, None], value=False)
-        return Similarities(_quantiles(positives), _quantiles(found[others]))
+        counted = self._counted(found)
+        others = counted.scatter(1, self._targets[:, None], value=False)
+        by_score, alone = int((self._allowed & ~counted).sum()), int((~others.any(dim=1)).sum())
+        masked = Masked(self._texts.masked_own, self._texts.masked_in_batch, by_score, alone)
+        return Similarities(_quantiles(positives), _quantiles(found[others]), masked)
 
     def _of(self, cosines: "Tensor") -> "Tensor":
         import torch

@@ -82,7 +82,8 @@ def plan(datasets: Mapping[str, Rows], recipe: Recipe) -> list[Batch]:
 
     Args:
         datasets: by name; one without rows or weight gets no step.
-        recipe: how many steps of what.
+        recipe: how many steps of what. An epoch has the batches of every dataset once, those of one that has half the
+            largest weight counted half.
 
     Returns:
         One batch a step; none without a dataset.
@@ -92,7 +93,9 @@ def plan(datasets: Mapping[str, Rows], recipe: Recipe) -> list[Batch]:
         return []
     sizes = {name: _size(rows, recipe) for name, rows in usable.items()}
     shares = {name: rows.weight * sizes[name] ** recipe.size_exponent for name, rows in usable.items()}
-    once = sum(sizes.values()) / (1 if recipe.homogeneous else recipe.batch_size)
+    heaviest = max(rows.weight for rows in usable.values())
+    weighed = sum(rows.weight / heaviest * sizes[name] for name, rows in usable.items())
+    once = weighed / (1 if recipe.homogeneous else recipe.batch_size)
     steps = recipe.steps or max(1, round((recipe.epochs or 0) * once))
     return (_homogeneous if recipe.homogeneous else _mixed)(usable, shares, steps, recipe)
 

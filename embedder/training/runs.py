@@ -4,12 +4,14 @@ data/cache/finetune/lock                   which process trains
 data/cache/finetune/speed.csv              how fast the run goes
 data/cache/finetune/IDENTITY/SEED/         its last two checkpoints
 
-A checkpoint is one file, see `checkpoints`; `finetune` removes them once its outputs are in place.
+A checkpoint is one file, see `checkpoints`; `finetune` removes all of them, those of other identities included, once its
+outputs are in place.
 """
 
 import hashlib
 import json
 import math
+import re
 import shutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager
@@ -38,6 +40,8 @@ if TYPE_CHECKING:
 
 SCHEMA = 1
 """Of the checkpoints; those of another one are not read."""
+
+_KEY = re.compile(r"[0-9a-f]{64}")
 
 Show = Callable[[Step, float, Score | None], None]
 """What shows a step, the seconds that it took, and its score if it has one."""
@@ -117,11 +121,11 @@ def going(
     scorer: Callable[[], float] | None = None,
 ) -> Iterator["Going"]:
     """Yield a run where its newest checkpoint left it, which is told of every step; the arguments are those of `run`."""
-    name = f"{_key(identity)[:12]}/{seed}"
     checkpoints = Checkpoints(folder_of(identity, seed), speaks=work.processes.index == 0)
     found = Going(model, work, checkpoints, runtime.checkpoint_steps, selection if scorer else None, scorer)
     found.resume()
-    with _shown(name, work, runtime, len(found.history), str(model.device)) as found.show:
+    begun = _Begun(_key(identity)[:12], seed, len(found.history), str(model.device))
+    with _shown(begun, work, runtime) as found.show:
         yield found
 
 
@@ -130,9 +134,14 @@ def folder_of(identity: Mapping[str, str], seed: int) -> Path:
     return layout.TRAINING / _key(identity) / str(seed)
 
 
-def forget(identity: Mapping[str, str]) -> None:
-    """Remove the checkpoints of all seeds of an identity: its outputs are in place."""
-    shutil.rmtree(layout.TRAINING / _key(identity), ignore_errors=True)
+def forget() -> None:
+    """Remove the checkpoints of all identities, by a process that is `alone`: the outputs of one are in place.
+
+    Those of others are of settings, inputs or code that were given up, and nothing else would ever remove them.
+    """
+    for folder in layout.TRAINING.glob("*"):
+        if _KEY.fullmatch(folder.name):
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 class Going:
@@ -217,20 +226,30 @@ class Going:
         return score
 
 
+@dataclass(frozen=True)
+class _Begun:
+    """What is said of a run beside its steps: which it is, the first step carried out now, and where."""
+
+    name: str
+    seed: int
+    start: int
+    device: str
+
+
 @contextmanager
-def _shown(name: str, work: Work, runtime: Runtime, start: int, device: str) -> Iterator[Show]:
+def _shown(begun: _Begun, work: Work, runtime: Runtime) -> Iterator[Show]:
     """Yield what shows a step in speed.csv, where it is watched live, and on stderr: in the first process."""
     if work.processes.index:
         yield _not_shown
         return
     with ExitStack() as stack:
-        tell = stack.enter_context(live.watched(runtime.live, layout.TRAINING, start))
-        append = stack.enter_context(speed.recorded(layout.SPEED, name, start))
+        tell = stack.enter_context(live.watched(runtime.live, layout.TRAINING, begun.start))
+        append = stack.enter_context(speed.recorded(layout.SPEED, begun.name, begun.seed, begun.start))
         shown = stack.enter_context(meter(len(work.batches), "finetune: steps", runtime.log_interval))
-        shown.skip(start)
+        shown.skip(begun.start)
 
         def show(step: Step, seconds: float, score: Score | None) -> None:
-            measured = speed.speed_of(name, step, seconds, device)
+            measured = speed.speed_of(begun.name, begun.seed, step, seconds, begun.device)
             append(measured)
             tell(step.step, _figures(step, measured, score))
             shown.more(1)

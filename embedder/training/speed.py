@@ -19,7 +19,8 @@ class Speed:
     """One row of speed.csv.
 
     Attributes:
-        run: which run the step is of.
+        run: which training the step is of.
+        seed: of its runs, one after another.
         step: from 0.
         dataset: its name; empty where a batch is of several.
         seconds: that the step took.
@@ -29,6 +30,7 @@ class Speed:
     """
 
     run: str
+    seed: int
     step: int
     dataset: str
     seconds: float
@@ -47,11 +49,11 @@ def timed(steps: Iterator[Step]) -> Iterator[tuple[Step, float]]:
         yield step, time.perf_counter() - start
 
 
-def speed_of(run: str, step: Step, seconds: float, device: str) -> Speed:
-    """What a step that took so long on `device` says of the run."""
+def speed_of(run: str, seed: int, step: Step, seconds: float, device: str) -> Speed:
+    """What a step that took so long on `device` says of a run."""
     per_second = 1 / max(seconds, 1e-9)
     texts, tokens = step.texts * per_second, step.tokens * per_second
-    return Speed(run, step.step, step.dataset, seconds, texts, tokens, peak_memory(device))
+    return Speed(run, seed, step.step, step.dataset, seconds, texts, tokens, peak_memory(device))
 
 
 def peak_memory(device: str) -> int:
@@ -64,15 +66,16 @@ def peak_memory(device: str) -> int:
 
 
 @contextmanager
-def recorded(path: Path, run: str, start: int) -> Iterator[Callable[[Speed], None]]:
+def recorded(path: Path, run: str, seed: int, start: int) -> Iterator[Callable[[Speed], None]]:
     """Yield what appends a row to speed.csv at once, so that the file can be drawn while the run goes on.
 
     Args:
-        path: the file; its rows of this run before `start` stay, all others go.
-        run: which run this is.
+        path: the file; its rows of the same training before this seed's step `start` stay, all others go.
+        run: which training this is.
+        seed: of the run that goes on now; those of lower seeds are done.
         start: the first step that is carried out now.
     """
-    kept = [row for row in _rows(path) if row["run"] == run and int(row["step"]) < start]
+    kept = [row for row in _rows(path) if row["run"] == run and (int(row["seed"]), int(row["step"])) < (seed, start)]
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.DictWriter(file, [field.name for field in fields(Speed)], lineterminator="\n")
@@ -87,6 +90,10 @@ def recorded(path: Path, run: str, start: int) -> Iterator[Callable[[Speed], Non
         yield append
 
 
+def _numbered(row: dict[str, str]) -> bool:
+    return row["seed"].isdigit() and row["step"].isdigit()
+
+
 def _rows(path: Path) -> list[dict[str, str]]:
     """The whole rows of a speed.csv; a kill may have torn the last, and another version had other columns."""
     if not path.exists():
@@ -94,4 +101,4 @@ def _rows(path: Path) -> list[dict[str, str]]:
     with path.open(encoding="utf-8", errors="replace", newline="") as file:
         rows = list(csv.DictReader(file))
     names = {field.name for field in fields(Speed)}
-    return [row for row in rows if row.keys() == names and None not in row.values() and row["step"].isdigit()]
+    return [row for row in rows if row.keys() == names and None not in row.values() and _numbered(row)]

@@ -4,6 +4,8 @@ import re
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from typer.testing import CliRunner, Result
 
@@ -63,9 +65,10 @@ def test_a_preset_is_shown_with_its_forecast(here: Path) -> None:
     assert found["trained"] == "20,971,520 of 7,110,660,096 parameters (LoRA, r = 8)"
     assert found["steps"] == "600 of up to 2,048 rows"
     assert found["a step"].startswith("18,432 texts, 4.46 M tokens")
-    assert found["compute"] == "62.5 PFLOP a forward pass, 187 PFLOP a step"
-    assert found["8 A100"].startswith("3.1 min a step, 31 h in all")
+    assert found["compute"].startswith("62.5 PFLOP a forward pass, ")
+    assert found["8 A100"].startswith("3.1 min a step, 31 h in all; 3.0 forward passes a step")
     assert "15 h, as SFR-Embedding-Mistral took, are 288 such steps" in found["8 A100"]
+    assert "scores" not in found
     assert "at 1 TFLOP/s" in found["here"]
     assert [path.name for path in here.iterdir()] == ["params.yaml"]
 
@@ -115,7 +118,7 @@ def test_make_repro_uses_a_preset_before_it_checks() -> None:
 def test_a_recipe_in_epochs_has_no_hours_before_there_are_rows(capsys: pytest.CaptureFixture[str]) -> None:
     """Without shards an epoch's steps are told by the million rows, and hours by the step."""
     found = forecast(capsys, PARAMS, student="mistral-7b")
-    assert found["steps"] == "1 x the rows, not counted yet; a million rows are 489 steps"
+    assert found["steps"] == "1 x the rows, each by its dataset's weight, not counted yet; a million rows are 489 steps"
     assert "in all" not in found["here"]
 
 
@@ -146,6 +149,32 @@ def test_several_seeds_take_several_times_as_long(capsys: pytest.CaptureFixture[
     assert three["steps"] == "600 of up to 2,048 rows, 3 runs"
     assert "31 h in all" in one["8 A100"]
     assert "3.9 d in all" in three["8 A100"]
+    assert three["scores"] == "up to 4, of dev queries and passages, not counted yet"
+
+
+def test_scores_are_counted_beside(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Where the dev queries are set aside, their texts and corpora are counted, and their time is in the whole."""
+    folder = here / layout.SELECTION / "faq"
+    folder.mkdir(parents=True)
+    for name, rows in (("queries", 1_000_000), ("corpus", 9_000_000), ("qrels", 7)):
+        pq.write_table(pa.table({"row": pa.nulls(rows)}), folder / f"{name}.parquet")
+    chosen = "selection:\n    share: 0.5\n    every: 100\n    patience: 2\n    scales: [1.0]\n    seeds: 1\n"
+    text = PARAMS.replace("selection: null\n", chosen)
+    found = forecast(capsys, text, student="e5-mistral")
+    # 6 scores of 10 M texts of 62.5 PFLOP / 18,432 each, at half of 2 TFLOP/s; by one of 8 A100 18.9 days.
+    assert found["scores"].startswith("up to 6, of 10,000,000 texts each: 23")
+    assert "20 d in all" in found["8 A100"]
+
+
+def test_memory_here_says_nothing_of_the_8_a100(capsys: pytest.CaptureFixture[str]) -> None:
+    """What graphs may have on this machine changes its own row alone."""
+    runtime = parse(PARAMS).runtime
+    rows = [
+        forecast(capsys, PARAMS, student="bge-base", runtime=runtime.model_copy(update={"graphs": size}))
+        for size in (1e6, 0.0)
+    ]
+    assert rows[0]["8 A100"] == rows[1]["8 A100"]
+    assert rows[0]["here"] != rows[1]["here"]
 
 
 def test_room_for_graphs_saves_passes(capsys: pytest.CaptureFixture[str]) -> None:

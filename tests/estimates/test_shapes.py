@@ -1,12 +1,13 @@
 """How large a student is, before it is loaded or even here."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from embedder import layout
+from embedder.errors import StudentError
 from embedder.estimates.shapes import KNOWN, Shape, shape_of
 from embedder.estimates.training import trained_parameters
 from embedder.params.base import Model
@@ -15,7 +16,7 @@ from embedder.params.models import Student
 from embedder.params.recipe import Lora
 from embedder.revisions import content_hash, file_hashes
 from embedder.students import offline
-from embedder.training.adapters import linear_layers
+from embedder.training.adapters import linear_layers, targeted
 from tests import models, project
 
 PARAMS = load(project.ROOT / layout.PARAMS)
@@ -33,6 +34,13 @@ def test_mistral_trains_what_the_recipe_says() -> None:
     assert trained_parameters(shape, lora(16)) == 41_943_040
     assert trained_parameters(shape, None) == shape.parameters == 7_110_660_096
     assert trained_parameters(shape, lora(8, ["q_proj"])) == 32 * 8 * (4_096 + 4_096)
+    assert trained_parameters(shape, lora(8, ["q_proj", "v_proj"])) == 3_407_872
+
+
+def test_a_target_that_is_no_layer_is_one_line() -> None:
+    """A forecast refuses the target that training would refuse, and names what is near it."""
+    with pytest.raises(StudentError, match="no linear layer's name ends with 'q_prok'; near it are q_proj"):
+        trained_parameters(KNOWN["mistralai/Mistral-7B-v0.1"], lora(8, ["q_prok"]))
 
 
 def test_weights_are_what_teachers_entries_say_without_norms() -> None:
@@ -53,9 +61,20 @@ def test_every_student_of_params_yaml_has_a_shape(name: str) -> None:
     assert shape.causal == (getattr(PARAMS.students[name].model, "pooling", "") == "last_token")
 
 
+def sides(model: Any) -> dict[str, tuple[int, int]]:  # noqa: ANN401 - a model of transformers
+    """Return the linear layers of a model by name: inputs and outputs."""
+    layers = dict(model.named_modules())
+    return {name: (layers[name].in_features, layers[name].out_features) for name in linear_layers(model)}
+
+
+def ends(names: Iterable[str]) -> list[str]:
+    """Return what targets can be: the last one, two or three parts of any name."""
+    return sorted({".".join(name.split(".")[-parts:]) for name in names for parts in (1, 2, 3)})
+
+
 @pytest.mark.parametrize("name", ["Mistral", "Bert", "Qwen3", "ModernBert", "Gemma3Text"])
 def test_known_shapes_are_those_of_the_architectures(name: str) -> None:
-    """A model of the same config on the meta device has as many parameters and adapted layers as the table says."""
+    """A model of the same config on the meta device has the table's parameters and layers; any end of a name counts alike."""
     import torch
     import transformers
 
@@ -80,11 +99,12 @@ def test_known_shapes_are_those_of_the_architectures(name: str) -> None:
     known, options, heads = configs[name]
     with torch.device("meta"):
         model = getattr(transformers, f"{name}Model")(getattr(transformers, f"{name}Config")(**options))
-    shape, layers = KNOWN[known], dict(model.named_modules())
-    adapted = [layers[layer] for layer in linear_layers(model)]
+    shape, layers = KNOWN[known], sides(model)
     assert shape.parameters - heads == model.num_parameters()
-    assert shape.weights == sum(one.weight.numel() for one in adapted)
-    assert trained_parameters(shape, lora(8)) == sum(8 * (one.in_features + one.out_features) for one in adapted)
+    assert {one.name: (one.inputs, one.outputs) for one in shape.linear} == layers
+    for target in ends(layers):
+        found = sum(8 * sum(layers[layer]) for layer in targeted(list(layers), [target]))
+        assert trained_parameters(shape, lora(8, [target])) == found
 
 
 def test_the_offline_students_shape_is_that_of_what_is_built() -> None:
@@ -94,10 +114,10 @@ def test_the_offline_students_shape_is_that_of_what_is_built() -> None:
     options = PARAMS.students["offline"].model
     assert isinstance(options, offline.Options)
     model = offline.near_identity(options, np.ones((options.vocabulary, options.hidden), np.float32))
-    shape, layers = shape_of(options), dict(model.named_modules())
+    shape = shape_of(options)
     assert shape is not None
     assert shape.parameters == model.num_parameters()
-    assert shape.weights == sum(layers[name].weight.numel() for name in linear_layers(model))
+    assert {one.name: (one.inputs, one.outputs) for one in shape.linear} == sides(model)
 
 
 def _student(folder: Path, pooling: str) -> Model:
@@ -119,10 +139,9 @@ def test_a_folders_shape_is_read_off_its_files(make: Callable[[Path], Path], poo
     folder = make(tmp_path / "model")
     loaded = AutoModel.from_pretrained(folder)
     shape = shape_of(_student(folder, pooling))
-    layers = dict(loaded.named_modules())
     assert isinstance(shape, Shape)
     assert shape.parameters == loaded.num_parameters()
-    assert shape.weights == sum(layers[name].weight.numel() for name in linear_layers(loaded))
+    assert {one.name: (one.inputs, one.outputs) for one in shape.linear} == sides(loaded)
     heads = loaded.config.num_attention_heads
     assert shape.attention == loaded.config.num_hidden_layers * heads * (loaded.config.hidden_size // heads)
     assert shape.causal == (pooling == "last_token")

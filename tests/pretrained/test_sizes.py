@@ -4,9 +4,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from safetensors import safe_open
 
 from embedder.errors import ModelError
-from embedder.pretrained.sizes import dtypes, parameters
+from embedder.pretrained.sizes import dtypes, parameters, tensors
 from tests import models
 
 
@@ -19,6 +20,28 @@ def test_parameters_are_counted_without_embeddings(make: Callable[[Path], Path],
     tables = [weight for name, weight in loaded.named_parameters() if "embed" in name]
     assert tables
     assert parameters(tmp_path / "model") == loaded.num_parameters() - sum(weight.numel() for weight in tables)
+
+
+def test_a_head_that_guesses_words_is_no_part(tmp_path: Path) -> None:
+    """Weights saved with `lm_head`, which no vector comes of, count what those without it do."""
+    import transformers
+
+    folder = models.make_mistral(tmp_path / "model")
+    config = transformers.AutoConfig.from_pretrained(folder, tie_word_embeddings=False)
+    transformers.MistralForCausalLM(config).save_pretrained(tmp_path / "causal")
+    with safe_open(tmp_path / "causal" / "model.safetensors", framework="numpy") as file:
+        assert "lm_head.weight" in file.keys()  # noqa: SIM118 - no mapping
+    assert parameters(tmp_path / "causal") == parameters(folder)
+    whole, causal = (sorted(one.form for one in tensors(at)) for at in (folder, tmp_path / "causal"))
+    assert whole == causal
+
+
+def test_linear_layers_are_told_from_tables(tmp_path: Path) -> None:
+    """Matrices that tokens are multiplied with are linear; tables, vectors, and the pooler are not."""
+    found = {one.name for one in tensors(models.make_bert(tmp_path / "model")) if one.linear}
+    assert found
+    assert all(name.startswith("encoder.layer.") and name.endswith(".weight") for name in found)
+    assert not any("LayerNorm" in name for name in found)
 
 
 def test_what_is_not_here_has_no_size(tmp_path: Path) -> None:

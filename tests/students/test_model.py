@@ -24,7 +24,7 @@ def test_the_base_is_a_record(bert: Path, tmp_path: Path) -> None:
     """The base of a local model is its name, revision, licence and file hashes, never its weights."""
     entry = models.options(bert)
     build_base(entry, [], tmp_path)
-    record = json.loads((tmp_path / "record.json").read_text())
+    record = json.loads((tmp_path / "model" / "record.json").read_text())
     assert (record["name"], record["revision"], record["licence"]) == (str(bert), entry.revision, "CC0-1.0")
     assert record["files"].keys() == {"config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json"}
     assert not list(tmp_path.glob("*.safetensors"))
@@ -34,7 +34,7 @@ def test_a_hub_model_is_recorded_without_network(tmp_path: Path) -> None:
     """A Hub id is recorded by its commit alone."""
     entry = models.options(tmp_path, name="organisation/model", revision="a" * 40)
     build_base(entry, [], tmp_path)
-    assert json.loads((tmp_path / "record.json").read_text())["files"] == {}
+    assert json.loads((tmp_path / "model" / "record.json").read_text())["files"] == {}
 
 
 @pytest.mark.parametrize(("name", "place"), [("cls", 0), ("mean", slice(None))])

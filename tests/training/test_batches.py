@@ -96,6 +96,16 @@ def test_a_rows_own_negative_that_is_masked_does_not_count() -> None:
     assert [texts.passages[column] for column in texts.listed[0]] == [passage(1), passage(1), passage(3)]
 
 
+def test_what_does_not_count_is_counted() -> None:
+    """Own negatives that are masked, and pairs of a row and another row's passage, are counted apart."""
+    first = row(1, [2, 3], positive_ids=["p001", "p004"], masked_ids=["p002", "p006"])
+    for task, pairs in (("retrieval", 2), ("classification", 0)):
+        texts = one_set([first, row(4, [5, 6]), row(7, [8])], task)
+        assert (texts.masked_own, texts.masked_in_batch) == (1, pairs)
+    texts = one_set([row(1, [2, 3]), row(4, [5])])
+    assert (texts.masked_own, texts.masked_in_batch) == (0, 0)
+
+
 def test_two_rows_of_a_query_do_not_count_against_each_other() -> None:
     """Where a query has two positives in one batch, each row counts its own positive and not the other."""
     both = ["p001", "p002"]
@@ -172,10 +182,16 @@ def test_the_mask_is_its_definition(data: st.DataObject, task: str, other: str) 
         return {one["positive"], *one["negatives"][:2]} - (known(name, one) - {one["positive"]})
 
     shared = {text for name, one in every if tasks[name] in IN_BATCH for text in own(name, one)}
+    left_out = 0
     for (index, (name, one)), (column, text) in product(enumerate(every), enumerate(texts.passages)):
         counts = text in own(name, one) or (tasks[name] in IN_BATCH and text in shared)
         close = text in known(name, one) or normalise(text) == normalise(one["query"])
-        assert texts.allowed[index, column] == (text == one["positive"] or (counts and not close))
+        expected = text == one["positive"] or (counts and not close)
+        assert texts.allowed[index, column] == expected
+        left_out += counts and not expected
+    drawn = sum(len(one["negatives"][:2]) for _, one in every)
+    assert texts.masked_in_batch == left_out
+    assert texts.masked_own == drawn - sum(len(own(name, one)) - 1 for name, one in every)
 
 
 def _texts(one: dict[str, Any]) -> list[str]:

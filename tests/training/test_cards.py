@@ -20,7 +20,8 @@ from embedder.prompts import Prompts
 from embedder.revisions import content_hash, file_hashes
 from embedder.shards import describe
 from embedder.students import model as students_model
-from embedder.training.cards import Data, Made, card, data_of
+from embedder.training.asked import Asked
+from embedder.training.cards import Data, Made, Steps, card, data_of
 from embedder.training.history import Step
 from tests import project
 from tests.training_sets import student, write_shards
@@ -61,7 +62,7 @@ ROW = Row("docs", "retrieval", "nDCG@10", 1234, 0.5, 0.625, 0.25, 0.125, 0.1, 0.
 
 def step(number: int, loss: float) -> Step:
     """Return a step with a loss."""
-    return Step(number, "docs", 0, 8, 8, 8, 80, 0.1, loss, 0.1, 1.0, 0.1, 0.2, 0.3, 0.1, 0.2, 0.3)
+    return Step(number, "docs", 0, 8, 8, 8, 80, 0.1, loss, 0.1, 1.0, 0.1, 0.2, 0.3, 0.1, 0.2, 0.3, 0, 0, 0, 0)
 
 
 def e5(**changes: object) -> Student:
@@ -83,20 +84,26 @@ def e5(**changes: object) -> Student:
     return student(written | changes)
 
 
+LOSSES = [step(number, 2.0 - number / 10) for number in range(16)]
+
+
+def asked(student: Student | None = None, *, merged: bool = True) -> Asked:
+    """Return what a training of a student was asked for."""
+    settings = project.tiny_params()["finetune"] | {"merged": merged}
+    return Asked("e5-mistral", student or e5(), Finetune.model_validate(settings))
+
+
 def made(**changes: Any) -> Made:  # noqa: ANN401 - whatever the field is
     """Return what a card says, with other values of some fields."""
     common = Made(
-        name="e5-mistral",
-        student=e5(),
-        settings=Finetune.model_validate(project.tiny_params()["finetune"]),
+        asked=asked(),
         data=Data("f" * 64, {"docs": SAID}),
         used={"docs": 5141},
         filled={"docs": Prompts("Instruct: Find it\nQuery: ", "")},
         prompts={"document": "", "docs": "Instruct: Find it\nQuery: "},
-        history=[step(number, 2.0 - number / 10) for number in range(12)],
+        runs=[Steps(1, 20, 12, LOSSES)],
         chosen="",
         figures={"parameters, trained": "20,971,520"},
-        beside=False,
     )
     return replace(common, **changes)
 
@@ -122,7 +129,7 @@ def test_the_head_is_what_the_hub_reads() -> None:
 
 def test_one_licence_is_the_cards() -> None:
     """Where base and data have one licence the Hub's name of it stands alone; an adapter is one."""
-    one = made(data=Data("f" * 64, {"docs": SAID | {"licence": "MIT"}}), beside=True)
+    one = made(data=Data("f" * 64, {"docs": SAID | {"licence": "MIT"}}), asked=asked(merged=False))
     head = head_of(card(one))
     assert (head["license"], head["base_model_relation"]) == ("mit", "adapter")
     assert "license_name" not in head
@@ -132,7 +139,7 @@ def test_only_a_repository_is_a_base_of_the_hub() -> None:
     """A student that was built here, or lies in a folder, names no repository."""
     local = e5(name="models/mine-0123", revision="a" * 64)
     for one in (student(), local):
-        assert "base_model" not in head_of(card(made(student=one)))
+        assert "base_model" not in head_of(card(made(asked=asked(one))))
 
 
 def test_the_card_says_what_the_model_is_made_of() -> None:
@@ -146,7 +153,9 @@ def test_the_card_says_what_the_model_is_made_of() -> None:
         "| docs | retrieval | 2.0 | 5,141 | en | CC BY 4.0 | bm25 at abc | 30-100 without\\_positives | near\\_copy\\_jaccard 0.8 |",
         f"SHA-256 of the shards: `{'f' * 64}`",
         '| docs | "Instruct: Find it\\\\nQuery: " | "" |',
-        "| steps | 12 |",
+        "| steps planned | 20 |",
+        "| steps carried out | 16 |",
+        "| steps kept | 12 |",
         "| mean loss of the first 10 steps | 1.5500 |",
         "| mean loss of the last 10 steps | 1.3500 |",
         "| parameters, trained | 20,971,520 |",
@@ -163,8 +172,39 @@ def test_the_card_says_what_the_model_is_made_of() -> None:
 def test_a_restricting_licence_is_said() -> None:
     """A licence of the data that forbids something is named with its dataset."""
     text = card(made(data=Data("f" * 64, {"docs": SAID | {"licence": "CC BY-NC 4.0"}, "more": SAID})))
-    assert "**Restricted by the licence of its data** (no commercial use: docs)." in text
+    assert "**Restricted by the licences of its base and data** (no commercial use: docs)." in text
     assert "Restricted" not in card(made())
+
+
+@pytest.mark.parametrize(
+    ("licence", "said"),
+    [("CC-BY-NC-4.0", "no commercial use"), ("Gemma", "terms of its own"), ("not specified", "licence not stated")],
+)
+def test_a_restricted_base_is_said(licence: str, said: str) -> None:
+    """A base, and with it an adapter that was merged into it, restricts what is tuned from it on free data."""
+    plain = card(made(asked=asked(e5(licence=licence))))
+    assert f"base and data** ({said}: base intfloat/e5-mistral-7b-instruct)." in plain
+    adapter = {"name": "someone/adapter", "revision": COMMIT}
+    both = card(made(asked=asked(e5(licence=licence, adapter=adapter))))
+    assert f"({said}: base intfloat/e5-mistral-7b-instruct with adapter someone/adapter)." in both
+
+
+def test_shards_that_say_no_licence_warn() -> None:
+    """Nobody may take data of an unknown licence for free."""
+    old = {key: value for key, value in SAID.items() if key != "licence"}
+    assert "(licence not stated: docs)" in card(made(data=Data("f" * 64, {"docs": old})))
+
+
+def test_an_average_shows_the_steps_of_each_run() -> None:
+    """Where several runs are averaged, the steps and losses of each stand under its seed, as far as they were kept."""
+    text = card(made(runs=[Steps(1, 20, 12, LOSSES), Steps(2, 20, 16, LOSSES)]))
+    for said in (
+        "| steps kept, seed 1 | 12 |",
+        "| steps kept, seed 2 | 16 |",
+        "| mean loss of the last 10 steps, seed 1 | 1.3500 |",
+        "| mean loss of the last 10 steps, seed 2 | 0.9500 |",
+    ):
+        assert said in text
 
 
 def test_shards_without_a_licence_are_not_made_free() -> None:
@@ -187,7 +227,7 @@ def test_how_to_use_it_is_code(tmp_path: Path) -> None:
 def test_a_folder_elsewhere_is_named_without_its_path() -> None:
     """A base or an adapter that lies outside the project shows its folder's name alone."""
     adapter = {"name": "/home/somebody/own", "revision": "b" * 64}
-    text = card(made(student=e5(name="/home/somebody/bert", revision="a" * 64, adapter=adapter)))
+    text = card(made(asked=asked(e5(name="/home/somebody/bert", revision="a" * 64, adapter=adapter))))
     assert "somebody" not in text
     assert "| model | bert |" in text
     assert "| adapter merged before | own |" in text
@@ -199,13 +239,17 @@ def test_text_of_others_breaks_nothing(name: str, licence: str, prompt: str) -> 
     """Whatever names, licences, rules and prompts say, the head is YAML, tables keep their cells, sections their number."""
     said = dict.fromkeys(SAID, licence) | {"language": "en"}
     hostile = made(
-        name=name,
         data=Data("f" * 64, {name: said}),
         used={name: 3},
         filled={name: Prompts(prompt, prompt)},
         prompts={name: prompt},
         chosen=prompt,
-        student=e5(name=licence if licence.strip() else "x", query_prompt="q", passage_prompt=prompt, licence=licence),
+        asked=replace(
+            asked(
+                e5(name=licence if licence.strip() else "x", query_prompt="q", passage_prompt=prompt, licence=licence)
+            ),
+            name=name,
+        ),
     )
     text = model_card.with_results(card(hostile), [replace(ROW, dataset=name, note=prompt)], prompt)
     _, head, body = re.split(r"^---\n", text, maxsplit=2, flags=re.MULTILINE)
@@ -259,7 +303,7 @@ def test_equal_trainings_have_equal_cards() -> None:
 @pytest.mark.parametrize("beside", [True, False])
 def test_only_an_adapter_asks_for_its_base(beside: bool) -> None:  # noqa: FBT001 - a case
     """Where the weights are an adapter the card says what must be at hand, else nothing."""
-    hub, local = card(made(beside=beside)), card(made(beside=beside, student=student()))
+    hub, local = (card(made(asked=asked(one, merged=not beside))) for one in (e5(), student()))
     assert (f'snapshot_download(name, revision="{COMMIT}", local_dir=name)' in hub) is beside
     assert ("from the project's root" in local) is beside
-    assert isinstance(made().student.model, students_model.Options)
+    assert isinstance(made().asked.student.model, students_model.Options)

@@ -17,7 +17,32 @@ from embedder.training.scores import Score
 
 def steps(count: int) -> list[Step]:
     """Return a history with floats that have no short decimal form."""
-    return [Step(one, "rooms", 0, 8, 24, 30, 200, 0.1 / 3, 1 / (one + 3), 1e-5, *[one / 7] * 7) for one in range(count)]
+    return [
+        Step(
+            one,
+            "rooms",
+            0,
+            8,
+            24,
+            30,
+            200,
+            0.1 / 3,
+            1 / (one + 3),
+            1e-5,
+            one / 7,
+            0.1,
+            0.2,
+            0.3,
+            0.1,
+            0.2,
+            one / 7,
+            one,
+            0,
+            0,
+            0,
+        )
+        for one in range(count)
+    ]
 
 
 def checkpoint(count: int, *, best: bool = True) -> Checkpoint:

@@ -16,6 +16,7 @@ from embedder.params.models import Student
 from embedder.params.runtime import Runtime
 from embedder.training import runs
 from embedder.training.finetuning import Tuned, tune
+from embedder.training.identity import identity
 from embedder.training.states import state_of
 from tests import project
 from tests.training_sets import rows, student, training_set
@@ -75,8 +76,13 @@ def test_the_report_counts_rows_by_dataset(fresh: Fresh) -> None:
     """The report says for each dataset how many steps it had and how many of its rows were used, and is JSON."""
     tuned = tuned_by(fresh(), student(steps=8), settings())
     report = json.loads(json.dumps(tuned.report))
-    assert (report["steps"], len(tuned.history), len(tuned.batches)) == (8, 8, 8)
+    (run,) = report["runs"]
+    assert [run[key] for key in ("seed", "steps_planned", "steps", "steps_kept")] == [1, 8, 8, 8]
+    assert (report["seeds"], len(tuned.history), len(tuned.batches)) == ([1], 8, 8)
     assert report["datasets"]["rooms"].items() >= {"steps": 4, "rows": 24, "rows_used": 24, "rows_seen": 32}.items()
+    assert report["masked"] == {name: sum(getattr(one, name) for one in tuned.history) for name in report["masked"]}
+    assert set(report["masked"]) == {"masked_own", "masked_in_batch", "masked_by_score", "rows_alone"}
+    assert tuned.histories == {1: tuned.history}
     assert "selection" not in report
     assert tuned.chosen == ""
     assert tuned.model.max_seq_length == 16
@@ -85,7 +91,7 @@ def test_the_report_counts_rows_by_dataset(fresh: Fresh) -> None:
 def test_the_same_tuning_twice_gives_the_same_model(fresh: Fresh) -> None:
     """Two tunings have equal weights; another seed has others."""
     first = tuned_by(fresh(), student(), settings())
-    runs.forget(first.identity)
+    runs.forget()
     again = tuned_by(fresh(), student(), settings())
     other = tuned_by(fresh(), student(seed=2), settings())
     assert same(first.model, again.model)
@@ -111,7 +117,11 @@ def test_the_average_of_all_runs_can_be_chosen(fresh: Fresh) -> None:
     report: Any = tuned.report["selection"]
     assert [one["score"] for one in report["candidates"]] == [0.1, 0.2, 0.3, 0.2, 0.1, 0.9]
     assert report["chosen"] == {"seeds": (1, 2), "scale": 0.5, "score": 0.9, "why": "the highest of 6 scores"}
-    assert [one["seed"] for one in report["runs"]] == [1, 2]
+    whole: Any = json.loads(json.dumps(tuned.report))
+    assert [one["seed"] for one in whole["runs"]] == whole["seeds"] == [1, 2]
+    assert sum(one["steps"] for one in whole["datasets"].values()) == 12
+    assert whole["masked"]["masked_own"] == sum(one.masked_own for run in tuned.histories.values() for one in run)
+    assert {seed: len(history) for seed, history in tuned.histories.items()} == {1: 6, 2: 6}
     assert tuned.adapted.peft_config["default"].r == 4
     assert report["queries"] == {"rooms": 3}
     assert tuned.chosen == "runs of seed 1 and 2, scale 0.5, score 0.900000: the highest of 6 scores"
@@ -122,8 +132,9 @@ def test_the_best_step_is_kept_and_not_scored_again(fresh: Fresh) -> None:
     scorer = Scores(0.1, 0.5, 0.2, 0.4)
     tuned = tuned_by(fresh(), student(), selection(every=2, scales=[1.0, 0.5]), scorer)
     report: Any = tuned.report["selection"]
-    (run,) = report["runs"]
-    assert (run["steps"], run["steps_kept"], scorer.asked) == (6, 4, 4)
+    runs_of: Any = tuned.report["runs"]
+    (run,) = runs_of
+    assert (run["steps_planned"], run["steps"], run["steps_kept"], scorer.asked) == (6, 6, 4, 4)
     assert [one["value"] for one in run["scores"]] == [0.1, 0.5, 0.2]
     assert [one["score"] for one in report["candidates"]] == [0.5, 0.4]
     whole: Any = tuned.report["datasets"]
@@ -133,8 +144,9 @@ def test_the_best_step_is_kept_and_not_scored_again(fresh: Fresh) -> None:
 def test_without_hope_a_run_ends(fresh: Fresh) -> None:
     """With patience 1 the run ends at the first score that is no better."""
     tuned = tuned_by(fresh(), student(), selection(every=2, patience=1), Scores(0.5, 0.4))
+    found: Any = tuned.report["runs"]
     assert len(tuned.history) == 4
-    assert tuned.report["steps"] == 6
+    assert [(one["steps_planned"], one["steps"], one["steps_kept"]) for one in found] == [(6, 4, 2)]
 
 
 def test_a_selection_of_one_run_as_trained_changes_nothing(fresh: Fresh) -> None:
@@ -146,20 +158,19 @@ def test_a_selection_of_one_run_as_trained_changes_nothing(fresh: Fresh) -> None
 
 
 def test_checkpoints_are_gone_once_they_are_forgotten(fresh: Fresh) -> None:
-    """Runs leave checkpoints of every seed, which forgetting their identity removes."""
-    tuned = tuned_by(fresh(), student(), selection(seeds=2), Scores())
+    """Runs leave checkpoints of every seed, which forgetting removes."""
+    tuned_by(fresh(), student(), selection(seeds=2), Scores())
     assert len(list(layout.TRAINING.rglob("*.safetensors"))) == 2
-    runs.forget(tuned.identity)
+    runs.forget()
     assert list(layout.TRAINING.rglob("*.safetensors")) == []
 
 
-def test_other_inputs_and_settings_are_another_identity(fresh: Fresh) -> None:
+def test_other_inputs_and_settings_are_another_identity() -> None:
     """What changes a run changes its identity; what is chosen after it, or saved, does not."""
-    sets, entry = [training_set(rows())], student(steps=3)
+    entry = student(steps=3)
 
     def of(asked: Finetune, shards: str, used: Student = entry) -> dict[str, str]:
-        scorer: Any = Scores() if asked.selection else None
-        return tune(fresh(), used, sets, asked, RUNTIME, inputs={"shards": shards}, scorer=scorer).identity
+        return identity({"shards": shards}, used, asked, "cpu")
 
     plain = of(settings(), "a")
     assert plain == of(settings(merged=False), "a")

@@ -55,6 +55,32 @@ def test_training_lowers_the_loss(fresh: "Callable[[], SentenceTransformer]") ->
     assert history[-1].positive_50 > history[-1].negative_50
 
 
+def test_vectors_do_not_decay(fresh: "Callable[[], SentenceTransformer]") -> None:
+    """Of a whole model all matrices decay and no bias and no weight of a norm does; each is trained once."""
+    used = student(lora=None, weight_decay=0.1)
+    model = adapted(fresh, used)
+    decay = {
+        id(parameter): group["weight_decay"]
+        for group in optimizer_of(model, used.recipe).param_groups
+        for parameter in group["params"]
+    }
+    trained = [(name, parameter) for name, parameter in model.named_parameters() if parameter.requires_grad]
+    found = {name: decay.pop(id(parameter)) for name, parameter in trained}
+    assert decay == {}
+    assert {value for name, value in found.items() if name.endswith("bias") or "norm" in name.lower()} == {0.0}
+    assert {value for name, value in found.items() if not name.endswith("bias") and "norm" not in name.lower()} == {0.1}
+
+
+def test_adapters_are_one_group_that_decays(fresh: "Callable[[], SentenceTransformer]") -> None:
+    """Adapters have no biases: all of what they train decays, in the order of the model."""
+    used = student(weight_decay=0.1)
+    model = adapted(fresh, used)
+    (group,) = optimizer_of(model, used.recipe).param_groups
+    assert group["weight_decay"] == 0.1
+    trained = [id(parameter) for parameter in model.parameters() if parameter.requires_grad]
+    assert [id(parameter) for parameter in group["params"]] == trained
+
+
 def test_only_adapters_move(fresh: "Callable[[], SentenceTransformer]") -> None:
     """After training every adapter has moved and every other parameter is what it was."""
     used = student()
@@ -84,6 +110,8 @@ def test_the_history_says_what_a_step_was(fresh: "Callable[[], SentenceTransform
     assert step.positive_50 == pytest.approx(positives.quantile(0.5).item(), abs=1e-5)
     assert step.negative_10 <= step.negative_50 <= step.negative_90
     assert step.learning_rate == used.recipe.learning_rate
+    assert (step.masked_own, step.masked_in_batch) == (texts.masked_own, texts.masked_in_batch)
+    assert (step.masked_by_score, step.rows_alone) == (0, 0)
 
 
 def test_padding_is_of_what_is_computed(fresh: "Callable[[], SentenceTransformer]") -> None:

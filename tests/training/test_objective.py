@@ -174,6 +174,31 @@ def test_similarities_are_quantiles_of_what_counts(monkeypatch: pytest.MonkeyPat
     np.testing.assert_allclose(sampled.negatives, np.quantile(negatives[::3], [0.1, 0.5, 0.9]), rtol=1e-5)
 
 
+def test_what_was_masked_is_counted() -> None:
+    """Masked negatives are counted by reason, and rows whose positive alone is left."""
+    content = [row(1, [2], masked_ids=["p002"]), row(3, [4], masked_ids=["p001"])]
+    texts = composed(training_set(content))
+    leaf = vectors(texts)
+    leaf.data[0] = leaf.data[2 + int(texts.targets[1])]
+    leaf.data[2 + int(texts.targets[0])] = -leaf.data[0]
+    # The first query is the other row's positive, further from its own than any mask: what it lists alone does not go.
+    found = made(texts, recipe(score_mask=0.1)).similarities(leaf).masked
+    close = int(leaf.data[0] @ leaf.data[2 + texts.listed[1, 1]] > -0.9)
+    assert (found.own, found.in_batch) == (1, 1)
+    assert (found.by_score, found.alone) == (1 + close, close)
+    assert made(texts, recipe()).similarities(leaf).masked == (1, 1, 0, 0)
+
+
+def test_rows_that_are_left_alone_are_counted() -> None:
+    """Label rows all of whose negatives are masked have loss 0, and are counted."""
+    content = [row(number, [20, 21], masked_ids=["p020", "p021"]) for number in range(8)]
+    texts = composed(training_set([*content, row(9, [20])], task="classification"))
+    leaf = vectors(texts)
+    assert made(texts, recipe()).similarities(leaf).masked == (16, 0, 0, 8)
+    alone = composed(training_set(content, task="classification"))
+    assert made(alone, recipe()).loss(vectors(alone)).item() == 0
+
+
 def test_without_negatives_quantiles_are_zero() -> None:
     """A batch without any negative has quantiles 0, and loss 0."""
     texts = composed(training_set([row(1, [])], task="clustering"))

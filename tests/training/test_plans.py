@@ -146,6 +146,36 @@ def test_the_exponent_one_goes_through_datasets_equally_often(homogeneous: bool)
         assert seen == dict.fromkeys(range(size), 2)
 
 
+@pytest.mark.parametrize("homogeneous", [True, False])
+@given(
+    shapes=st.lists(st.tuples(st.integers(1, 40), st.sampled_from([0.1, 0.5, 1.0, 3.0])), min_size=1, max_size=4),
+    epochs=st.sampled_from([1.0, 2.0]),
+)
+@settings(max_examples=40, deadline=None)
+def test_an_epoch_goes_by_weight(homogeneous: bool, shapes: list[tuple[int, float]], epochs: float) -> None:  # noqa: FBT001 - pytest hands it over
+    """With exponent 1 an epoch is the heaviest datasets once and the others by weight: rows seen are weight x rows."""
+    sets = {f"d{number}": dataset(4 * size, weight=weight) for number, (size, weight) in enumerate(shapes)}
+    heaviest = max(weight for _, weight in shapes)
+    batches = planned(sets, steps=None, epochs=epochs, size_exponent=1.0, homogeneous=homogeneous)
+    for name, rows in sets.items():
+        seen = sum(len(part.rows) for part in parts_of(batches, name))
+        # The steps are a whole number, and so are a dataset's.
+        assert abs(seen - epochs * rows.weight / heaviest * len(rows.queries)) < 2 * 4
+
+
+def test_the_ratios_of_a_mixture_are_kept() -> None:
+    """Of datasets of weight 1, 0.1 and 0.5 an epoch has all rows, a tenth and half of them."""
+    sets = {"all": dataset(400), "tenth": dataset(400, weight=0.1), "half": dataset(400, weight=0.5)}
+    batches = planned(sets, steps=None, epochs=1.0, size_exponent=1.0)
+    assert [sum(len(part.rows) for part in parts_of(batches, name)) for name in sets] == [400, 40, 200]
+    assert len(batches) == 160
+
+
+def test_weights_change_no_number_of_steps_that_is_given() -> None:
+    """Steps that the recipe names are as many whatever the weights are."""
+    assert len(planned({"a": dataset(40), "b": dataset(40, weight=0.1)}, size_exponent=1.0)) == 12
+
+
 def test_the_exponent_zero_goes_by_weight_alone() -> None:
     """With exponent 0 a large dataset has the steps of a small one of its weight, with 0.5 something between."""
     sets = {"large": dataset(64), "small": dataset(4)}

@@ -13,7 +13,7 @@ from embedder.training.launching import STARTED, run
 from embedder.training.processes import Alone, joined
 from tests.project import make_project, tiny_params
 from tests.training import shapes
-from tests.training.together import STEPS, State, everything, prepare
+from tests.training.together import STEPS, TRAINED, State, everything, prepare
 
 ROOT = Path(__file__).resolve().parents[2]
 CASES = [f"{shape} {task}" for shape in shapes.SHAPES for task in [*shapes.TASKS, "dropout"]]
@@ -54,10 +54,10 @@ def test_what_is_dropped_is_the_same(found: tuple[Found, Found, Found]) -> None:
     assert error(alone["bert retrieval"], alone["bert dropout"]) > 1e-2
 
 
-@pytest.mark.parametrize("shape", shapes.SHAPES)
-def test_two_processes_train_what_one_does(found: tuple[Found, Found, Found], shape: str) -> None:
+@pytest.mark.parametrize("name", TRAINED)
+def test_two_processes_train_what_one_does(found: tuple[Found, Found, Found], name: str) -> None:
     """After a run two processes have the same weights to the bit, and those of one process but for the order of sums."""
-    alone, first, second = (one[f"{shape} trained"] for one in found)
+    alone, first, second = (one[f"{name} trained"] for one in found)
     assert STEPS >= 20
     assert error(alone, first) < 1e-6
     assert all(torch.equal(first[key], second[key]) for key in first)

@@ -71,6 +71,8 @@ def in_training(model: SentenceTransformer, whole: Student) -> Read:
         listed=np.zeros((rows, 1), dtype=np.int64),
         wanted=None,
         temperature=np.ones((rows, 1), dtype=np.float32),
+        masked_own=0,
+        masked_in_batch=0,
     )
     read = tokens(model, texts, whole.recipe)
     return {

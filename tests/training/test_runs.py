@@ -203,15 +203,21 @@ def test_a_checkpoint_of_another_run_is_not_read(fresh: "Callable[[], SentenceTr
 
 
 def test_checkpoints_are_forgotten(fresh: "Callable[[], SentenceTransformer]") -> None:
-    """Those of all seeds of an identity go, those of others stay, and forgetting twice does no harm."""
+    """Those of all seeds and identities go, all else in the folder stays, and forgetting twice does no harm."""
     for seed in (1, 2):
         carried_out(fresh, seed=seed)
     carried_out(fresh, identity={"shards": "others"})
-    for _ in range(2):
-        runs.forget(IDENTITY)
-    assert checkpoints(1) == checkpoints(2) == []
-    assert list(runs.folder_of({"shards": "others"}, 1).iterdir())
-    assert layout.SPEED.exists()
+    (layout.TRAINING / "tensorboard").mkdir()
+    with runs.alone(Alone()):
+        for _ in range(2):
+            runs.forget()
+    assert sorted(path.name for path in layout.TRAINING.iterdir()) == ["lock", "speed.csv", "tensorboard"]
+
+
+def test_nothing_to_forget_is_no_mistake() -> None:
+    """Without a folder there is nothing to remove."""
+    runs.forget()
+    assert not layout.TRAINING.exists()
 
 
 def test_checkpoints_change_no_bit(fresh: "Callable[[], SentenceTransformer]") -> None:

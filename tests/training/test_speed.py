@@ -1,4 +1,4 @@
-"""How fast a run goes: rows that are there at once, of one run."""
+"""How fast a run goes: rows that are there at once, of one training."""
 
 import csv
 import time
@@ -13,7 +13,7 @@ from embedder.training.history import Step
 
 def step(number: int) -> Step:
     """Return a step of 30 texts and 200 tokens."""
-    return Step(number, "rooms", 0, 8, 24, 30, 200, 0.1, 1.0, 0.1, 0.5, *[0.5] * 6)
+    return Step(number, "rooms", 0, 8, 24, 30, 200, 0.1, 1.0, 0.1, 0.5, 0.5, 0.5, 0.5, 0.5, 0.5, 0.5, 0, 0, 0, 0)
 
 
 def rows(path: Path) -> list[dict[str, str]]:
@@ -22,17 +22,17 @@ def rows(path: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
-def write(path: Path, run: str, start: int, end: int) -> None:
+def write(path: Path, run: str, start: int, end: int, seed: int = 1) -> None:
     """Carry out some steps of a run."""
-    with speed.recorded(path, run, start) as append:
+    with speed.recorded(path, run, seed, start) as append:
         for number in range(start, end):
-            append(speed.speed_of(run, step(number), 0.5, "cpu"))
+            append(speed.speed_of(run, seed, step(number), 0.5, "cpu"))
 
 
 def test_speed_counts_texts_and_tokens_without_padding() -> None:
     """30 texts of 200 tokens in half a second are 60 texts and 400 tokens a second."""
-    found = speed.speed_of("a", step(3), 0.5, "cpu")
-    assert (found.run, found.step, found.dataset, found.seconds) == ("a", 3, "rooms", 0.5)
+    found = speed.speed_of("a", 17, step(3), 0.5, "cpu")
+    assert (found.run, found.seed, found.step, found.dataset, found.seconds) == ("a", 17, 3, "rooms", 0.5)
     assert (found.texts_per_second, found.tokens_per_second) == pytest.approx((60, 400))
 
 
@@ -48,12 +48,12 @@ def test_memory_is_the_most_that_was_resident() -> None:
 def test_rows_are_there_while_the_run_goes_on(tmp_path: Path) -> None:
     """Each row can be read as soon as its step is done, the header before the first."""
     path = tmp_path / "cache" / "speed.csv"
-    with speed.recorded(path, "a", 0) as append:
+    with speed.recorded(path, "a", 1, 0) as append:
         assert rows(path) == []
         for number in range(3):
-            append(speed.speed_of("a", step(number), 0.5, "cpu"))
+            append(speed.speed_of("a", 1, step(number), 0.5, "cpu"))
             assert [row["step"] for row in rows(path)] == [str(one) for one in range(number + 1)]
-    names = ["run", "step", "dataset", "seconds", "texts_per_second", "tokens_per_second", "peak_memory"]
+    names = ["run", "seed", "step", "dataset", "seconds", "texts_per_second", "tokens_per_second", "peak_memory"]
     assert list(rows(path)[0]) == names
 
 
@@ -65,7 +65,19 @@ def test_a_resumed_run_has_each_step_once(tmp_path: Path) -> None:
     assert [int(row["step"]) for row in rows(path)] == list(range(6))
 
 
-@pytest.mark.parametrize("torn", ["a,1", "a,1,rooms,0.5,60,400,1000,7\n", "\0\xff\n", "x,y\n"])
+def test_runs_of_several_seeds_stand_one_after_another(tmp_path: Path) -> None:
+    """A training's runs keep their rows when the next seed's begins, also after a kill; another time's later ones go."""
+    path = tmp_path / "speed.csv"
+    for seed in (1, 2, 3):
+        write(path, "a", 0, 3, seed)
+    write(path, "a", 2, 4, 2)
+    expected = [("1", "0"), ("1", "1"), ("1", "2"), ("2", "0"), ("2", "1"), ("2", "2"), ("2", "3")]
+    assert [(row["seed"], row["step"]) for row in rows(path)] == expected
+
+
+@pytest.mark.parametrize(
+    "torn", ["a,1,1", "a,1,1,rooms,0.5,60,400,1000,7\n", "a,,1,rooms,0.5,60,400,1000\n", "\0\xff\n", "x,y\n"]
+)
 def test_other_rows_go(tmp_path: Path, torn: str) -> None:
     """Rows of another run go, and so does what a kill tore."""
     path = tmp_path / "speed.csv"

@@ -133,6 +133,8 @@ def test_both_backends_end_with_the_same_adapters(shape: str, tmp_path: Path) ->
     for left, right in zip(expected, found.history, strict=True):
         assert (left.step, left.dataset, left.epoch, left.rows) == (right.step, right.dataset, right.epoch, right.rows)
         assert left.passages == right.passages
+        names = ("masked_own", "masked_in_batch", "masked_by_score", "rows_alone")
+        assert [getattr(left, name) for name in names] == [getattr(right, name) for name in names]
         assert left.texts <= right.texts
         for name in ("loss", "learning_rate", "gradient_norm", "positive_50", "negative_90"):
             assert getattr(left, name) == pytest.approx(getattr(right, name), rel=1e-3, abs=1e-4), name

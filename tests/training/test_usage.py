@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -14,7 +15,7 @@ from tests.training_sets import row, rows, student, training_set
 def account(sets: list[TrainingSet], kept: int | None = None, /, **changes: Any) -> dict[str, dict[str, Any]]:  # noqa: ANN401 - values of a recipe
     """Plan by the made-up recipe with changes, and count the first `kept` steps."""
     recipe = student(**changes).recipe
-    return usage(sets, plan({one.name: one.outline(recipe) for one in sets}, recipe)[:kept], recipe)
+    return usage(sets, [(plan({one.name: one.outline(recipe) for one in sets}, recipe)[:kept], recipe)])
 
 
 def of_queries(counts: list[int], name: str = "rooms", weight: float = 1.0) -> TrainingSet:
@@ -66,6 +67,18 @@ def test_reasons_are_told_apart() -> None:
     early = account([of_queries([3] * 9)], 1, batch_size=4, rows_per_query=1)["rooms"]
     assert early["rows_unused"] == {"no_weight": 0, "rows_per_query": 18, "steps_ended": 6}
     assert early["rows_used"] == 3
+
+
+def test_of_averaged_runs_the_rows_of_all_are_counted() -> None:
+    """A row is used if any run used it, seen as often as all saw it, and unused for a reason if none did."""
+    one = of_queries([3] * 9)
+    recipes = [student(steps=2, warmup_steps=0, batch_size=4, rows_per_query=1, seed=seed).recipe for seed in (1, 2)]
+    runs = [(plan({one.name: one.outline(recipe)}, recipe), recipe) for recipe in recipes]
+    used = [set(np.concatenate([part.rows for batch in batches for part in batch.parts])) for batches, _ in runs]
+    found: dict[str, Any] = usage([one], runs)["rooms"]
+    assert found["rows_used"] == len(used[0] | used[1]) > max(map(len, used))
+    assert (found["steps"], found["rows_seen"]) == (4, sum(map(len, used)))
+    assert found["rows_used"] + sum(found["rows_unused"].values()) == len(one) == 27
 
 
 def test_a_dataset_without_a_step_is_said() -> None:

@@ -65,4 +65,5 @@ def _row(batch: Batch, taken: Taken, rate: float, norm: float) -> Step:
         norm,
         *taken.similarities.positives,
         *taken.similarities.negatives,
+        *taken.similarities.masked,
     )
