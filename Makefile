@@ -1,7 +1,7 @@
 # make repro   the whole pipeline on this machine, from nothing installed to the table of results;
 #              make repro PRESET=NAME writes params.yaml from presets/NAME.yaml first, `embedder preset` lists them
 # make test    ruff, mypy --strict and pytest in the same environment
-# make bench   benchmarks of this machine, 20 to 25 minutes on 2 cores that do nothing else; writes benchmarks/results.md
+# make bench   benchmarks of this machine, 35 to 40 minutes on 2 cores that do nothing else; writes benchmarks/results.md
 PYTHON ?= python3
 EXTRAS ?= cpu,dev
 PRESET ?=
@@ -27,7 +27,7 @@ test: install
 
 bench: install
 	@echo "# Results of make bench" > benchmarks/results.md
-	@for name in bm25 search encode mining; do \
+	@for name in bm25 search encode mining train; do \
 		echo "benchmarks/$$name.py" >&2; \
 		{ echo; python benchmarks/$$name.py; } >> benchmarks/results.md || exit 1; \
 	done
